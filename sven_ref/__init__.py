@@ -1,0 +1,33 @@
+"""sven_ref: the reference implementation of Sven, Singular Value Descent (arXiv 2604.01279)."""
+
+from . import checks, errors, natural_gradient, oracle
+from .jacobian import ProductLinearOperator, as_product_operator, jacobian
+from .mlp import MLP
+from .pinv import TruncatedPinv, truncated_pinv
+from .residuals import Problem
+from .solvers import SOLVERS
+from .step import StepInfo, Sven, step
+
+__version__ = "0.1.0"
+
+__all__ = [
+    # a model, a loss, their residuals
+    "MLP",
+    "Problem",
+    # the Jacobian and its truncated pseudoinverse, both LinearOperators
+    "ProductLinearOperator",
+    "as_product_operator",
+    "jacobian",
+    "SOLVERS",
+    "TruncatedPinv",
+    "truncated_pinv",
+    # the step
+    "StepInfo",
+    "Sven",
+    "step",
+    # modules to look into
+    "checks",
+    "errors",
+    "natural_gradient",
+    "oracle",
+]

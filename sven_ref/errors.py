@@ -1,0 +1,125 @@
+"""Every error a user can meet, and the checks that raise them.
+
+Each message names the argument, its value and what is allowed. All errors derive from `SvenError`;
+argument errors are also `ValueError`, so that code which knows nothing of this package can catch them.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Collection
+from typing import Any
+
+import numpy as np
+from autograd.tracer import getval
+
+
+class SvenError(Exception):
+    """Base of every error raised on purpose by this package."""
+
+
+class ArgumentError(SvenError, ValueError):
+    """An argument has a value that is not allowed."""
+
+
+class ShapeError(ArgumentError):
+    """An array has the wrong shape."""
+
+
+class NonFiniteError(SvenError, FloatingPointError):
+    """NaN or infinity in θ, in the data, in a residual, in a Jacobian product or in an update (SPEC 4.3)."""
+
+
+class AdjointError(SvenError, ArithmeticError):
+    """`rmatvec` is not the adjoint of `matvec`: ⟨Jv, u⟩ ≠ ⟨v, Jᵀu⟩."""
+
+
+class SolverFloorError(SvenError, ArithmeticError):
+    """A singular value that would be kept lies below what the solver can resolve (SPEC 3.7)."""
+
+
+class ConvergenceError(SvenError, ArithmeticError):
+    """An iterative solver did not reach its tolerance."""
+
+
+class RankError(SvenError, ArithmeticError):
+    """A matrix that has to be inverted is singular to working precision."""
+
+
+class CheckFailed(SvenError, AssertionError):
+    """A check of `sven_ref.checks` found a number outside its bound."""
+
+
+class MissingExtraError(SvenError, ImportError):
+    """A part of the laboratory needs an optional package that is not installed."""
+
+
+def check_choice(name: str, value: Any, choices: Collection[Any]) -> None:
+    """Raise `ArgumentError` unless `value` is one of `choices`."""
+    if not any(value is c or (isinstance(value, str) and value == c) for c in choices):
+        raise ArgumentError(f"{name} = {value!r}: must be one of {', '.join(map(repr, choices))}")
+
+
+def check_integer(name: str, value: Any, least: int = 1) -> int:
+    """`value` as an int; raise `ArgumentError` unless it is an integer ≥ `least` (2.5, True and 2.0 are not)."""
+    try:
+        if isinstance(value, bool | np.bool_):
+            raise TypeError
+        number = operator.index(value)
+    except TypeError:
+        raise ArgumentError(f"{name} = {value!r}: must be an integer ≥ {least}") from None
+    if number < least:
+        raise ArgumentError(f"{name} = {value!r}: must be an integer ≥ {least}")
+    return number
+
+
+def check_number(
+    name: str,
+    value: Any,
+    low: float = -math.inf,
+    high: float = math.inf,
+    *,
+    low_open: bool = False,
+    high_open: bool = False,
+) -> float:
+    """`value` as a float; raise `ArgumentError` unless it is finite and inside the interval."""
+    allowed = f"a finite number {'>' if low_open else '≥'} {low:g}" if low > -math.inf else "a finite number"
+    if high < math.inf:
+        allowed += f" and {'<' if high_open else '≤'} {high:g}"
+    try:
+        if isinstance(value, bool | np.bool_ | str) or np.ndim(value) != 0:
+            raise TypeError
+        number = float(value)
+    except (TypeError, ValueError):
+        raise ArgumentError(f"{name} = {value!r}: must be {allowed}") from None
+    inside = (number > low if low_open else number >= low) and (number < high if high_open else number <= high)
+    if not (math.isfinite(number) and inside):
+        raise ArgumentError(f"{name} = {value!r}: must be {allowed}")
+    return number
+
+
+def check_finite(name: str, array: Any) -> None:
+    """Raise `NonFiniteError`, which says how many values are bad and where the first one is.
+
+    Works on the values of arrays that autograd is tracing, too.
+    """
+    finite = np.isfinite(array)
+    if not finite.all():
+        bad = np.argwhere(~finite)
+        first = tuple(int(i) for i in bad[0])
+        raise NonFiniteError(
+            f"{name}: {len(bad)} of {array.size} values are not finite, "
+            f"the first at index {first} is {getval(array[first])}; all must be finite"
+        )
+
+
+def check_theta(theta: Any, size: int | None = None) -> Any:
+    """θ as an array: one dimension, float32 or float64, finite, of length `size` if that is given."""
+    array = np.asarray(theta)
+    if array.dtype not in (np.float32, np.float64):
+        raise ArgumentError(f"theta has dtype {array.dtype}: must be float32 or float64")
+    if array.ndim != 1 or array.size == 0 or size not in (None, array.size):
+        raise ShapeError(f"theta has shape {array.shape}: must be ({'P' if size is None else size},), one flat vector")
+    check_finite("theta", array)
+    return array

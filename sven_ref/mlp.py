@@ -1,0 +1,87 @@
+"""A multi-layer perceptron, its forward pass written once.
+
+    x_1 = x,    z_l = x_l W_l + b_l,    x_{l+1} = φ(z_l),    network(θ, x) = z_L
+
+with W_l of shape (in, out) and b_l of shape (out,), so that one layer of θ, [W_l row by row, b_l], is also the
+(in + 1, out) matrix [W_l; b_l]. The last layer has no activation. Initialisation is PyTorch's default for
+`Linear`: W and b uniform in ±1/√in.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import autograd.numpy as np
+from autograd.scipy.special import erf
+
+from . import flat
+from .errors import ArgumentError, ShapeError, check_choice, check_integer
+
+ACTIVATIONS = {
+    "tanh": np.tanh,
+    "relu": lambda z: z * (z > 0),  # derivative 0 at 0, as in PyTorch
+    "gelu": lambda z: 0.5 * z * (1.0 + erf(z * math.sqrt(0.5))),  # exact: z Φ(z)
+    "sine": np.sin,
+    "identity": lambda z: z,
+}
+
+
+class MLP:
+    """MLP(sizes, activation): `net.init(rng)` -> θ of shape (P,); `net(theta, x)` -> outputs of shape (B, C).
+
+    Parameters
+    ----------
+    sizes : sequence of int
+        Widths from input to output, e.g. (1, 16, 16, 16, 1); at least two.
+    activation : "tanh", "relu", "gelu" (exact, by erf), "sine" or "identity"
+
+    Raises
+    ------
+    ArgumentError
+        A width that is not a positive integer, fewer than two widths, an unknown activation.
+    """
+
+    def __init__(self, sizes: Sequence[int], activation: str = "gelu") -> None:
+        if len(sizes) < 2:
+            raise ArgumentError(f"sizes = {tuple(sizes)!r}: must have at least two entries, input and output width")
+        check_choice("activation", activation, ACTIVATIONS)
+        self.sizes = tuple(check_integer(f"sizes[{i}]", n) for i, n in enumerate(sizes))
+        self.activation = activation
+        layers = list(zip(self.sizes[:-1], self.sizes[1:], strict=True))
+        self.shapes: list[tuple[int, ...]] = [s for n_in, n_out in layers for s in ((n_in, n_out), (n_out,))]
+        self.n_params = flat.size(self.shapes)
+
+    def __repr__(self) -> str:
+        return f"MLP({self.sizes}, activation={self.activation!r})"
+
+    def init(self, rng: Any = 0, dtype: Any = np.float64) -> Any:
+        """θ of shape (P,): W_l and b_l uniform in ±1/√in, drawn layer by layer. `rng`: a seed or a Generator."""
+        rng = np.random.default_rng(rng)
+        bounds = [1 / math.sqrt(n_in) for n_in in self.sizes[:-1] for _ in "Wb"]
+        draws = [rng.uniform(-b, b, shape) for b, shape in zip(bounds, self.shapes, strict=True)]
+        return flat.ravel(draws).astype(dtype)
+
+    def __call__(self, theta: Any, x: Any) -> Any:
+        """Outputs z_L of shape (B, C) for inputs x of shape (B, sizes[0])."""
+        return self.forward(theta, x)[0]
+
+    def forward(self, theta: Any, x: Any, shifts: Sequence[Any] | None = None) -> tuple[Any, list[Any]]:
+        """The outputs z_L and the layer inputs [x_1, …, x_L]; `shifts`, if given, are added to z_1, …, z_L.
+
+        Shifts of zero change nothing and give derivatives with respect to every z_l (see `layered`).
+        """
+        if np.ndim(x) != 2 or np.shape(x)[1] != self.sizes[0]:
+            raise ShapeError(f"x has shape {np.shape(x)}: must be (B, {self.sizes[0]}), samples first")
+        if np.shape(theta) != (self.n_params,):
+            raise ShapeError(f"theta has shape {np.shape(theta)}: must be ({self.n_params},) for {self!r}")
+        arrays = flat.unravel(theta, self.shapes)
+        phi, inputs = ACTIVATIONS[self.activation], []
+        for layer, (W, b) in enumerate(zip(arrays[::2], arrays[1::2], strict=True)):
+            inputs.append(x)
+            z = np.dot(x, W) + b
+            if shifts is not None:
+                z = z + shifts[layer]
+            x = phi(z) if layer < len(self.sizes) - 2 else z
+        return x, inputs

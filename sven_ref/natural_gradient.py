@@ -1,0 +1,91 @@
+"""Sven's relatives, each one equation, for J of shape (M, P) and residuals R of shape (M,).
+
+With L = Σ R² and κ = 1, ∇L = 2 JᵀR and the Fisher matrix of unit-variance Gaussian outputs is F = JᵀJ:
+
+    natural gradient   x = F⁻¹ ∇L                    J of full column rank (P ≤ M)
+    Gauss–Newton       x = argmin ‖J x − R‖          the shortest such x
+    damped, primal     x = (JᵀJ + μI)⁻¹ JᵀR          P × P
+    damped, dual       x = Jᵀ (JJᵀ + μI)⁻¹ R         M × M, the same x for μ > 0
+    half-inverse       x = V S^{−1/2} Uᵀ g           J of the outputs, g = ∂L/∂outputs
+
+Sven's J⁺R is ½F⁻¹∇L, Gauss–Newton's x and the limit μ → 0 of both damped forms, where nothing is cut (SPEC 6.1, 6.4).
+Every function returns x to be *subtracted*: θ' = θ − η x.
+
+References: Amari, Neural Computation 10 (1998) 251; Levenberg (1944), Marquardt (1963); Schnell, Holl & Thuerey,
+"Half-inverse gradients for physical deep learning", ICLR 2022.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from scipy.sparse.linalg import lsmr
+
+from .errors import RankError, ShapeError, check_finite, check_number
+from .jacobian import ProductLinearOperator, as_product_operator
+from .pinv import truncated_pinv
+
+
+def fisher(J: Any) -> ProductLinearOperator:
+    """F = JᵀJ of shape (P, P), an operator."""
+    J = as_product_operator(J)
+    return _symmetric(J.shape[1], J.dtype, lambda V: J.H @ (J @ V))
+
+
+def natural_gradient(J: Any, gradient: Any) -> Any:
+    """F⁻¹ ∇L for ∇L of shape (P,). Raises `RankError` where F is singular: then there is no natural gradient."""
+    J = as_product_operator(J)
+    return _solve(fisher(J), _vector("gradient", gradient, J.shape[1]), 0.0)
+
+
+def gauss_newton(J: Any, R: Any) -> Any:
+    """The shortest minimiser of ‖Jx − R‖, by LSMR to working precision; singular values are never squared."""
+    J = as_product_operator(J)
+    R, eps = _vector("R", R, J.shape[0]), np.finfo(J.dtype).eps
+    return lsmr(J, R, atol=eps, btol=eps, conlim=0, maxiter=50 * max(J.shape))[0]
+
+
+def damped_primal(J: Any, R: Any, mu: float) -> Any:
+    """(JᵀJ + μI)⁻¹ JᵀR for μ > 0, a P × P system (Levenberg–Marquardt)."""
+    J = as_product_operator(J)
+    return _solve(fisher(J), J.rmatvec(_vector("R", R, J.shape[0])), check_number("mu", mu, 0, low_open=True))
+
+
+def damped_dual(J: Any, R: Any, mu: float) -> Any:
+    """Jᵀ (JJᵀ + μI)⁻¹ R for μ > 0, an M × M system: the same x as `damped_primal`."""
+    J = as_product_operator(J)
+    kernel = _symmetric(J.shape[0], J.dtype, lambda U: J @ (J.H @ U))
+    return J.rmatvec(_solve(kernel, _vector("R", R, J.shape[0]), check_number("mu", mu, 0, low_open=True)))
+
+
+def half_inverse(J: Any, g: Any, tau: float = 1e-6, solver: str = "dense") -> Any:
+    """V S^{−1/2} Uᵀ g over σ > τσ_1: J the Jacobian of all outputs (B·C, P), g = ∂L/∂outputs of shape (B·C,)."""
+    pinv = truncated_pinv(J, rtol=check_number("tau", tau, 0, 1, high_open=True), solver=solver)
+    U, V = pinv.factors()
+    return V @ ((U.T @ _vector("g", g, len(U))) / np.sqrt(pinv.singular_values))
+
+
+def _symmetric(n: int, dtype: Any, apply: Any) -> ProductLinearOperator:
+    return ProductLinearOperator((n, n), dtype, apply, apply, blocks=True)
+
+
+def _vector(name: str, value: Any, size: int) -> Any:
+    array = np.asarray(value)
+    if array.shape != (size,):
+        raise ShapeError(f"{name} has shape {array.shape}: must be ({size},)")
+    check_finite(name, array)
+    return array
+
+
+def _solve(A: ProductLinearOperator, b: Any, mu: float) -> Any:
+    """(A + μI)⁻¹ b for A symmetric positive semi-definite, by the eigenvectors of its matrix: W Λ⁻¹ Wᵀ b."""
+    n = A.shape[0]
+    matrix = A.matmat(np.eye(n, dtype=A.dtype))
+    Lambda, W = np.linalg.eigh((matrix + matrix.T) / 2 + mu * np.eye(n, dtype=A.dtype))
+    if Lambda[0] <= n * np.finfo(A.dtype).eps * Lambda[-1]:
+        raise RankError(
+            f"the {n} × {n} matrix is singular to working precision: J must have full column rank (P ≤ M) "
+            f"or mu must be larger than {mu:g}; truncated_pinv has no such limit"
+        )
+    return W @ ((W.T @ b) / Lambda)

@@ -1,0 +1,122 @@
+"""The independent witness: everything dense, slow and obvious, written from the equations in plain NumPy.
+
+Nothing here uses autograd, products or solvers. The Jacobian is the chain rule written out; the pseudoinverse is
+its sum over triplets. Of the core only `MLP`'s sizes and the layout of `flat` are used.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from scipy.special import erf, log_softmax, softmax
+
+from . import flat
+from .mlp import MLP
+
+# φ and its derivative
+ACTIVATIONS: dict[str, tuple[Any, Any]] = {
+    "tanh": (np.tanh, lambda z: 1 - np.tanh(z) ** 2),
+    "relu": (lambda z: np.maximum(z, 0), lambda z: (z > 0).astype(z.dtype)),
+    "gelu": (lambda z: z * _Phi(z), lambda z: _Phi(z) + z * np.exp(-(z**2) / 2) / math.sqrt(2 * math.pi)),
+    "sine": (np.sin, np.cos),
+    "identity": (lambda z: z, np.ones_like),
+}
+
+
+def _Phi(z: Any) -> Any:
+    return (1 + erf(z / math.sqrt(2))) / 2
+
+
+def outputs_and_jacobian(net: MLP, theta: Any, x: Any) -> tuple[Any, Any]:
+    """f of shape (B, C) and ∂f/∂θ of shape (B, C, P), sample by sample and output by output."""
+    arrays = flat.unravel(np.asarray(theta), net.shapes)
+    phi, dphi = ACTIVATIONS[net.activation]
+    L, C = len(net.sizes) - 1, net.sizes[-1]
+    f, df = np.empty((len(x), C)), np.empty((len(x), C, net.n_params))
+    for a, sample in enumerate(x):
+        xs, zs = [np.asarray(sample)], []
+        for i in range(L):
+            zs.append(xs[-1] @ arrays[2 * i] + arrays[2 * i + 1])
+            xs.append(phi(zs[-1]) if i < L - 1 else zs[-1])
+        f[a] = zs[-1]
+        for c in range(C):
+            g = np.eye(C)[c]  # ∂f_c/∂z_L
+            blocks: list[Any] = []
+            for i in reversed(range(L)):
+                blocks[:0] = [np.outer(xs[i], g).ravel(), g]  # ∂f_c/∂W_i, ∂f_c/∂b_i
+                if i > 0:
+                    g = dphi(zs[i - 1]) * (arrays[2 * i] @ g)
+            df[a, c] = np.concatenate(blocks)
+    return f, df
+
+
+def residuals_and_jacobian(
+    net: MLP,
+    theta: Any,
+    x: Any,
+    y: Any,
+    loss: str = "squared_error",
+    kappa: float = 2,
+    rows: str = "unsigned",
+    m: int = 1,
+) -> tuple[Any, Any]:
+    """R of shape (M,) and J of shape (M, P): SPEC 2.1 to 2.5, term by term."""
+    f, df = outputs_and_jacobian(net, theta, x)
+    B, C = f.shape
+    if loss == "cross_entropy":
+        ell = -log_softmax(f, axis=1)[np.arange(B), y]
+        dell = np.einsum("bc,bcp->bp", softmax(f, axis=1) - np.eye(C)[y], df)
+    else:
+        r = f - (np.eye(C)[y] if loss == "label_regression" else y)
+        if rows == "per_output":
+            return r.reshape(B * C), df.reshape(B * C, -1)
+        if rows == "signed":
+            r, dr = r[:, 0], df[:, 0]
+            slope = np.array([_slope(abs(t), kappa) for t in r])
+            return np.sign(r) * np.abs(r) ** kappa, slope[:, None] * dr
+        ell, dell = (r**2).sum(1), 2 * np.einsum("bc,bcp->bp", r, df)
+    ell, dell = ell.reshape(-1, m).mean(1), dell.reshape(B // m, m, -1).mean(1)
+    return ell ** (kappa / 2), np.array([_slope(t, kappa / 2) for t in ell])[:, None] * dell
+
+
+def _slope(base: float, exponent: float) -> float:
+    """The derivative e·base^(e−1), and 0 where that is singular: e < 1 at base = 0 (SPEC 2.5)."""
+    return 0.0 if base == 0 and exponent < 1 else exponent * base ** (exponent - 1)
+
+
+def truncated_pinv(J: Any, k: int | None = None, rtol: float = 0.0, atol: float = 0.0) -> tuple[Any, Any]:
+    """J⁺ of shape (P, M) and the kept σ: SPEC 3.1 and 3.2. σ ≤ 4ε√max(M, P) σ_1 are zero to working precision."""
+    U, s, Vt = np.linalg.svd(J, full_matrices=False)
+    zero = 4 * np.finfo(s.dtype).eps * math.sqrt(max(J.shape)) * s[0]
+    pinv, kept = np.zeros(J.shape[::-1], s.dtype), []
+    for i in range(len(s) if k is None else min(k, len(s))):
+        if s[i] > rtol * s[0] and s[i] > atol and s[i] > zero:
+            pinv += np.outer(Vt[i], U[:, i]) / s[i]
+            kept.append(s[i])
+    return pinv, np.array(kept)
+
+
+def step(theta: Any, R: Any, J: Any, lr: float, k: int | None = None, rtol: float = 0.0, atol: float = 0.0) -> Any:
+    """θ − η J⁺ R: SPEC 4.1."""
+    return theta - lr * truncated_pinv(J, k, rtol, atol)[0] @ R
+
+
+def fisher(J: Any) -> Any:
+    """F = Σ_α J_α J_αᵀ of shape (P, P), a sum over samples of the outer products of their gradients."""
+    F = np.zeros((J.shape[1],) * 2)
+    for row in J:
+        F += np.outer(row, row)
+    return F
+
+
+def natural_gradient(J: Any, R: Any) -> Any:
+    """F⁻¹ ∇L of shape (P,) for L = Σ R² (κ = 1): SPEC 6.1."""
+    return np.linalg.solve(fisher(J), 2 * J.T @ R)
+
+
+def damped(J: Any, R: Any, mu: float) -> Any:
+    """(JᵀJ + μI)⁻¹ JᵀR, by the singular value decomposition: V diag(σ/(σ² + μ)) Uᵀ R. SPEC 6.4."""
+    U, s, Vt = np.linalg.svd(J, full_matrices=False)
+    return Vt.T @ (s / (s**2 + mu) * (U.T @ R))

@@ -1,0 +1,150 @@
+"""The truncated pseudoinverse, an operator like J itself.
+
+    J⁺ = Σ_{i ≤ q} v_i u_iᵀ / σ_i        keep i iff  i ≤ k,  σ_i > rtol·σ_1  and  σ_i > atol  (strict; SPEC 3.1)
+
+A solver knows U, V or both; J V = U S and Jᵀ U = V S give what it left out, one product at a time:
+
+    U y  = J (V y/σ)          Uᵀ R = (Vᵀ Jᵀ R)/σ          V y  = Jᵀ (U y/σ)          Vᵀ x = (Uᵀ J x)/σ
+
+so that J⁺ R = V (Uᵀ R)/σ is Jᵀ (U S⁻² Uᵀ R) where only U is known: V is never stored.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy.sparse.linalg import LinearOperator
+
+from .errors import SolverFloorError, check_choice, check_finite, check_integer, check_number
+from .jacobian import ProductLinearOperator, as_product_operator, scaled
+from .solvers import SOLVERS, Triplets
+
+
+class Certificate(NamedTuple):
+    """How well the kept triplets satisfy what defines them; see `TruncatedPinv.certificate`."""
+
+    left: float
+    right: float
+    orthogonality: float
+
+
+class TruncatedPinv(LinearOperator):
+    """J⁺ of shape (P, M), made by `truncated_pinv`.
+
+    Attributes
+    ----------
+    rank : q, how many triplets are kept
+    singular_values : σ_1 ≥ … ≥ σ_q, those kept
+    spectrum : all σ the solver returned, before the cut; at least σ_1 … σ_{k+1}
+    gap : σ_{q+1}/σ_q; the update is unique iff it is below 1 (SPEC 3.5). 0 where nothing is cut or nothing kept
+    solver : the solver that did the work, which may be the documented stand-in for the one asked for
+    """
+
+    def __init__(self, J: ProductLinearOperator, triplets: Triplets, rank: int) -> None:
+        super().__init__(J.dtype, J.shape[::-1])
+        t, q = triplets, rank
+        self.J, self.c, self.solver, self.rank = scaled(J, t.c), t.c, t.solver, q
+        self.U: Any = None if t.U is None else t.U[:, :q]
+        self.Vt: Any = None if t.Vt is None else t.Vt[:q]
+        self.s = t.s[:q, None]
+        self.spectrum = t.s * t.c
+        self.singular_values = self.spectrum[:q]
+        self.gap = float(t.s[q] / t.s[q - 1]) if 0 < q < len(t.s) else 0.0
+
+    def _u(self, y: Any) -> Any:
+        return self.J.matmat(self.Vt.T @ (y / self.s)) if self.U is None else self.U @ y
+
+    def _ut(self, R: Any) -> Any:
+        return self.Vt @ self.J.rmatmat(R) / self.s if self.U is None else self.U.T @ R
+
+    def _v(self, y: Any) -> Any:
+        return self.J.rmatmat(self.U @ (y / self.s)) if self.Vt is None else self.Vt.T @ y
+
+    def _vt(self, x: Any) -> Any:
+        return self.U.T @ self.J.matmat(x) / self.s if self.Vt is None else self.Vt @ x
+
+    def _matmat(self, R: Any) -> Any:
+        check_finite("residuals", R)
+        return np.asarray(self._v(self._ut(R) / self.s) / self.c, self.dtype)
+
+    def _rmatmat(self, x: Any) -> Any:
+        return np.asarray(self._u(self._vt(x) / self.s) / self.c, self.dtype)
+
+    def _matvec(self, R: Any) -> Any:
+        return self._matmat(np.reshape(R, (-1, 1)))[:, 0]
+
+    def _rmatvec(self, x: Any) -> Any:
+        return self._rmatmat(np.reshape(x, (-1, 1)))[:, 0]
+
+    def project(self, R: Any) -> Any:
+        """P_q R = U_q U_qᵀ R = J J⁺ R of shape (M,): the part of the residuals that the kept triplets reach."""
+        return self._u(self._ut(np.reshape(R, (-1, 1))))[:, 0]
+
+    def factors(self) -> tuple[Any, Any]:
+        """U of shape (M, q) and V of shape (P, q) of the kept triplets."""
+        return self._u(np.eye(self.rank)), self._v(np.eye(self.rank))
+
+    def certificate(self) -> Certificate:
+        """Measured with fresh products, at most 3q; no trust in the solver.
+
+        left, right : largest ‖Jᵀ u_i − σ_i v_i‖ and ‖J v_i − σ_i u_i‖ over σ_1
+        orthogonality : largest entry of |UᵀU − I| and |VᵀV − I|
+        """
+        if self.rank == 0:
+            return Certificate(0.0, 0.0, 0.0)
+        (U, V), s = self.factors(), self.s[:, 0]
+        left = np.linalg.norm(self.J.rmatmat(U) - V * s, axis=0).max() / s[0]
+        right = np.linalg.norm(self.J.matmat(V) - U * s, axis=0).max() / s[0]
+        orthogonality = max(np.abs(W.T @ W - np.eye(self.rank)).max() for W in (U, V))
+        return Certificate(float(left), float(right), float(orthogonality))
+
+
+def truncated_pinv(
+    J: Any,
+    k: int | None = None,
+    rtol: float = 1e-3,
+    atol: float = 0.0,
+    solver: str = "svds",
+    rng: Any = 0,
+) -> TruncatedPinv:
+    """J⁺ of shape (P, M) from J of shape (M, P): an array, sparse matrix or LinearOperator.
+
+    Parameters
+    ----------
+    k : int ≥ 1 or None
+        At most k triplets; None or more than min(M, P) means min(M, P).
+    rtol, atol : 0 ≤ rtol < 1, atol ≥ 0
+        Keep σ_i > rtol·σ_1 and σ_i > atol. σ below an unsquared solver's floor counts as zero.
+    solver : "svds", "dense", "gram" or "randomized"; see `sven_ref.solvers`
+    rng : seed or Generator, for the start vector
+
+    Raises
+    ------
+    SolverFloorError
+        A σ that may have to be kept lies below the floor of a solver that squares J (SPEC 3.7).
+    ArgumentError, NonFiniteError, AdjointError, ConvergenceError
+    """
+    J = as_product_operator(J)
+    n = min(J.shape)
+    k = n if k is None else min(check_integer("k", k), n)
+    rtol = check_number("rtol", rtol, 0, 1, high_open=True)
+    atol = check_number("atol", atol, 0)
+    check_choice("solver", solver, SOLVERS)
+    triplets = SOLVERS[solver](J, k, rng)
+    return TruncatedPinv(J, triplets, cut(triplets, k, rtol, atol))
+
+
+def cut(t: Triplets, k: int, rtol: float, atol: float) -> int:
+    """q, the number of triplets kept: SPEC 3.1 on the true σ, and the refusal of SPEC 3.7."""
+    sigma = t.s.astype(np.float64) * t.c
+    threshold, floor = max(rtol * sigma[0], atol), t.floor * sigma[0]
+    unresolved = sigma <= floor
+    if t.squared and unresolved[:k].any() and threshold < floor:
+        i = int(np.argmax(unresolved))
+        raise SolverFloorError(
+            f"solver = {t.solver!r}: sigma_{i + 1} = {sigma[i] / sigma[0]:.2g} sigma_1 lies below this solver's floor, "
+            f"{t.floor:.2g} sigma_1, and may be above the cut; use solver='dense', rtol ≥ {t.floor:.2g} or k ≤ {i}"
+        )
+    # All strict: with >= a zero Jacobian would keep its zeros.
+    return int(np.sum((sigma[:k] > threshold) & ~unresolved[:k]))

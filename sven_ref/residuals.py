@@ -1,0 +1,205 @@
+"""From a model and a loss to the residuals whose zeros Sven seeks.
+
+    unsigned      R_α = ℓ_α^{κ/2}                     so that Σ R_α^{2/κ} = Σ ℓ_α for every κ       (SPEC 2.1)
+    signed        R_α = sign(r_α)|r_α|^κ              where ℓ_α = r_α² with one scalar r_α          (SPEC 2.2)
+    per output    R_{αC+c} = r_{αc}                   κ = 1: the classical Gauss–Newton residual    (SPEC 2.3)
+    micro-batch   ℓ_α -> mean of m consecutive ℓ_α,   then unsigned; M = B/m                        (SPEC 2.4)
+
+Where the power is singular (unsigned κ < 2 at ℓ = 0, signed κ < 1 at r = 0) R_α = 0 and its row of J is zero: a
+satisfied condition asks for nothing (SPEC 2.5).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import autograd.numpy as np
+from autograd.scipy.special import logsumexp
+from autograd.tracer import getval
+
+from .errors import ArgumentError, ShapeError, check_choice, check_finite, check_integer, check_number, check_theta
+from .jacobian import ProductLinearOperator, check_residuals, jacobian
+from .layered import layered_jacobian
+from .mlp import MLP
+
+ROWS = (None, "unsigned", "signed", "per_output")
+
+
+def difference(f: Any, y: Any) -> Any:
+    """r = f − y, both (B, C)."""
+    if np.shape(y) != np.shape(f):
+        raise ShapeError(f"y has shape {np.shape(y)}: must be {np.shape(f)}, that of the model's outputs")
+    return f - y
+
+
+def one_hot(f: Any, y: Any) -> Any:
+    """The labels y, integers of shape (B,) in 0 … C−1, as an array like f of shape (B, C)."""
+    B, C = np.shape(f)
+    if np.shape(y) != (B,) or y.dtype.kind not in "iu":
+        raise ShapeError(f"y has shape {np.shape(y)} and dtype {y.dtype}: must be ({B},) integer class labels")
+    if y.min() < 0 or y.max() >= C:
+        raise ArgumentError(f"y has labels {y.min()} to {y.max()}: must be in 0 … {C - 1}, one per output")
+    return (y[:, None] == np.arange(C)).astype(f.dtype)
+
+
+def cross_entropy(f: Any, y: Any) -> Any:
+    """ℓ = −log softmax(f)_y = log(1 + Σ_{c≠y} e^{f_c − f_y}): never below zero, exact where it is tiny."""
+    target = one_hot(f, y)
+    others = f - np.sum(f * target, axis=1, keepdims=True) - 1e30 * target
+    return np.logaddexp(0.0, logsumexp(others, axis=1))
+
+
+# Losses that are squares, by the difference r of shape (B, C) they square: ℓ = Σ_c r_c².
+SQUARES = {"squared_error": difference, "label_regression": lambda f, y: difference(f, one_hot(f, y))}
+LOSSES = (*SQUARES, "cross_entropy")
+
+
+def power(base: Any, exponent: float) -> Any:
+    """base^exponent for base ≥ 0, with value and derivative 0 at base = 0 (SPEC 2.5)."""
+    positive = base > 0
+    return np.where(positive, np.where(positive, base, 1.0) ** exponent, 0.0)
+
+
+class Problem:
+    """Ties a model to a loss: `losses`, `residuals`, `jacobian` at (θ, batch).
+
+    Parameters
+    ----------
+    model : MLP, or any callable model(theta, x) -> (B, C) written in `autograd.numpy`
+    loss : "squared_error", "label_regression", "cross_entropy", or a callable loss(outputs, y) -> (B,)
+        Per-sample losses ≥ 0. Squared error Σ_c (f_c − y_c)²: y of shape (B, C). Label regression Σ_c (f_c − [c = y])²
+        and cross-entropy: y of shape (B,), integers.
+    kappa : float > 0
+        Exponent of the decomposition; 2 as released, 1 is the one the theory is about (SPEC 2.6).
+    rows : None, "unsigned", "signed" or "per_output"
+        None: signed where the loss is the square of one scalar per sample, else unsigned. Signed and unsigned rows
+        give the same update where no residual is zero.
+    micro_batch : int ≥ 1
+        m: how many consecutive samples share a row; must divide B.
+    residuals : callable(theta, batch) -> (M,), instead of model and loss
+        Conditions of one's own, written in `autograd.numpy`; ℓ = R² then, and κ is 1.
+
+    A batch is (x, y), arrays with samples first; floats are cast to θ's dtype.
+    """
+
+    def __init__(
+        self,
+        model: Callable[..., Any] | None = None,
+        loss: str | Callable[..., Any] = "squared_error",
+        *,
+        kappa: float | None = None,
+        rows: str | None = None,
+        micro_batch: int = 1,
+        residuals: Callable[..., Any] | None = None,
+    ) -> None:
+        if (model is None) == (residuals is None):
+            raise ArgumentError(
+                "model, residuals: give a model and a loss, or residuals=fun(theta, batch); one of them"
+            )
+        if not callable(model if residuals is None else residuals):
+            raise ArgumentError(f"model, residuals = {model!r}, {residuals!r}: must be callable")
+        if not callable(loss):
+            check_choice("loss", loss, LOSSES)
+        check_choice("rows", rows, ROWS)
+        self.model, self.loss, self.rows, self.residuals_fun = model, loss, rows, residuals
+        self.kappa = check_number(
+            "kappa", (2 if residuals is None else 1) if kappa is None else kappa, 0, low_open=True
+        )
+        self.micro_batch = check_integer("micro_batch", micro_batch)
+        if residuals is not None and (self.kappa != 1 or rows is not None or self.micro_batch != 1):
+            raise ArgumentError("kappa, rows, micro_batch: must be left at their defaults when residuals= is given")
+        if rows in ("signed", "per_output") and (self.micro_batch != 1 or loss not in SQUARES):
+            raise ArgumentError(f"rows = {rows!r}: must go with micro_batch = 1 and a loss of {', '.join(SQUARES)}")
+        if rows == "per_output" and self.kappa != 1:
+            raise ArgumentError(f"kappa = {self.kappa:g}: must be 1 when rows = 'per_output'")
+
+    def losses_of(self, f: Any, y: Any) -> Any:
+        """Outputs f of shape (B, C) -> per-sample losses ℓ of shape (B,)."""
+        if np.ndim(f) != 2 or len(f) != len(y):
+            raise ShapeError(f"model returned shape {np.shape(f)}: must be (B, C) = ({len(y)}, C), samples first")
+        if callable(self.loss):
+            losses = self.loss(f, y)
+            if np.shape(losses) != (len(f),):
+                raise ShapeError(
+                    f"loss returned shape {np.shape(losses)}: must be (B,) = ({len(f)},), a loss per sample"
+                )
+            if np.any(losses < 0):
+                raise ArgumentError(f"loss returned {getval(np.min(losses)):g}: per-sample losses must be ≥ 0")
+        elif self.loss == "cross_entropy":
+            losses = cross_entropy(f, y)
+        else:
+            losses = np.sum(SQUARES[self.loss](f, y) ** 2, axis=1)
+        check_finite("losses", losses)
+        return losses
+
+    def residuals_of(self, f: Any, y: Any) -> Any:
+        """Outputs f of shape (B, C) -> residuals R of shape (M,): the four lines at the head of this module."""
+        square = SQUARES.get(self.loss) if isinstance(self.loss, str) else None
+        rows = self.rows
+        if rows is None:
+            rows = "signed" if square and np.shape(f)[1:] == (1,) and self.micro_batch == 1 else "unsigned"
+        if rows == "signed" and np.shape(f)[1:] != (1,):
+            raise ArgumentError(f"rows = 'signed': must go with one output; the model returned shape {np.shape(f)}")
+        if square and rows != "unsigned":
+            r = np.reshape(square(f, y), (-1,))
+            return r if self.kappa == 1 else r * power(np.abs(r), self.kappa - 1)
+        losses = self.losses_of(f, y)
+        if self.micro_batch > 1:
+            if len(f) % self.micro_batch:
+                raise ArgumentError(f"micro_batch = {self.micro_batch}: must divide the batch size B = {len(f)}")
+            losses = np.mean(np.reshape(losses, (-1, self.micro_batch)), axis=1)
+        return losses if self.kappa == 2 else power(losses, self.kappa / 2)
+
+    def function(self, batch: Any) -> Callable[[Any], Any]:
+        """θ -> R of shape (M,), in `autograd.numpy`: `jacobian(problem.function(batch), θ)` is J by its definition."""
+        if self.residuals_fun is not None:
+            return lambda theta: self.residuals_fun(theta, batch)  # type: ignore[misc]
+
+        def residuals(theta: Any) -> Any:
+            x, y = self._arrays(theta, batch)
+            return self.residuals_of(self.model(theta, x), y)  # type: ignore[misc]
+
+        return residuals
+
+    def losses(self, theta: Any, batch: Any) -> Any:
+        """ℓ of shape (B,) at θ; with `residuals=`, R² of shape (M,)."""
+        theta = check_theta(theta)
+        if self.model is None:
+            return self.residuals(theta, batch) ** 2
+        x, y = self._arrays(theta, batch)
+        return self.losses_of(self.model(theta, x), y)
+
+    def residuals(self, theta: Any, batch: Any) -> Any:
+        """R of shape (M,) at θ."""
+        return check_residuals(self.function(batch)(check_theta(theta)))
+
+    def jacobian(self, theta: Any, batch: Any) -> ProductLinearOperator:
+        """J of shape (M, P) at θ, a LinearOperator: nothing of that size exists. `J.value` is R, from the same pass.
+
+        An MLP with one residual per sample gives its factors (`layered`), everything else products by autograd.
+        """
+        theta = check_theta(theta)
+        if type(self.model) is not MLP or self.rows == "per_output":
+            return jacobian(self.function(batch), theta)
+        x, y = self._arrays(theta, batch)
+        return layered_jacobian(self.model, theta, x, lambda f: self.residuals_of(f, y), self.micro_batch)
+
+    def _arrays(self, theta: Any, batch: Any) -> tuple[Any, Any]:
+        """(x, y) checked, floats in θ's dtype."""
+        if not isinstance(batch, tuple | list) or len(batch) != 2:
+            raise ShapeError(f"batch is a {type(batch).__name__}: must be a pair (x, y) of arrays, samples first")
+        x, y = map(np.asarray, batch)
+        for name, array in (("x", x), ("y", y)):
+            if array.dtype.kind not in "fiub":
+                raise ArgumentError(f"{name} has dtype {array.dtype}: must be real numbers")
+            if array.ndim == 0 or len(array) != len(x) or len(array) == 0:
+                raise ShapeError(
+                    f"x, y have shapes {x.shape}, {y.shape}: must have the same number ≥ 1 of samples first"
+                )
+            check_finite(name, array)
+        if x.dtype.kind == "f" or isinstance(self.model, MLP):
+            x = x.astype(theta.dtype, copy=False)
+        if y.dtype.kind == "f" or self.loss == "squared_error":
+            y = y.astype(theta.dtype, copy=False)
+        return x, y

@@ -1,0 +1,161 @@
+"""One Sven step.
+
+    θ' = θ − η J⁺ R                                                                                     (SPEC 4.1)
+
+To first order R' = R − η P_q R with P_q = U_q U_qᵀ (SPEC 4.2). With a parameter subset S, J is J[:, S] and only θ[S]
+moves (SPEC 5). No line search, momentum, damping or schedule.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from .errors import ArgumentError, check_choice, check_finite, check_integer, check_number, check_theta
+from .jacobian import restrict
+from .mlp import MLP
+from .pinv import truncated_pinv
+from .residuals import Problem
+
+
+@dataclass(frozen=True)
+class StepInfo:
+    """What one step did.
+
+    rank : q, triplets kept; 0 where J = 0 (or R's rows are all satisfied), and then θ' = θ
+    singular_values : the kept σ, descending; spectrum : all that were computed, before the cut
+    gap : σ_{q+1}/σ_q, below 1 iff the update is unique
+    residuals : R of shape (M,) before the step; residual_norm : ‖R‖
+    predicted_norm : ‖R − η P_q R‖; actual_norm : ‖R(θ')‖ on the same batch, where asked for
+    update_norm : ‖θ' − θ‖ = η‖J⁺R‖
+    solver : the solver that did the work
+    n_jvp, n_vjp : products with J and Jᵀ, one per column
+    columns : indices of the parameters that could move, ascending; None for all
+    """
+
+    rank: int
+    singular_values: Any
+    spectrum: Any
+    gap: float
+    residuals: Any
+    residual_norm: float
+    predicted_norm: float
+    actual_norm: float | None
+    update_norm: float
+    solver: str
+    n_jvp: int
+    n_vjp: int
+    columns: Any
+
+
+def step(
+    problem: Problem,
+    theta: Any,
+    batch: Any,
+    *,
+    lr: float,
+    k: int | None = None,
+    rtol: float = 1e-3,
+    atol: float = 0.0,
+    solver: str = "svds",
+    param_fraction: float = 1.0,
+    mask: str = "elementwise",
+    rng: Any = 0,
+    actual: bool = False,
+) -> tuple[Any, StepInfo]:
+    """θ of shape (P,) -> (θ', StepInfo). θ itself is never written to, whatever is raised.
+
+    Parameters
+    ----------
+    lr : η ≥ 0
+    k, rtol, atol, solver : the cut, see `truncated_pinv`
+    param_fraction, mask : 0 < f ≤ 1 and "elementwise" or "rows", see `draw_columns`
+    rng : seed or Generator of the subset and the solver's start vector; the same seed gives the same step
+    actual : also evaluate ‖R(θ')‖, one more forward pass
+    """
+    lr = check_number("lr", lr, 0)
+    rng = np.random.default_rng(rng)
+    theta = check_theta(theta)
+    columns = draw_columns(problem, theta.size, param_fraction, mask, rng)
+
+    J = problem.jacobian(theta, batch)
+    R = J.value
+    J_pinv = truncated_pinv(J if columns is None else restrict(J, columns), k, rtol, atol, solver, rng)
+    delta = J_pinv @ R
+    new = theta.copy()
+    new[slice(None) if columns is None else columns] -= lr * delta
+
+    check_finite("updated theta", new)
+    info = StepInfo(
+        rank=J_pinv.rank,
+        singular_values=J_pinv.singular_values,
+        spectrum=J_pinv.spectrum,
+        gap=J_pinv.gap,
+        residuals=R,
+        residual_norm=float(np.linalg.norm(R)),
+        predicted_norm=float(np.linalg.norm(R - lr * J_pinv.project(R))),
+        actual_norm=float(np.linalg.norm(problem.residuals(new, batch))) if actual else None,
+        update_norm=lr * float(np.linalg.norm(delta)),
+        solver=J_pinv.solver,
+        n_jvp=J.n_jvp,
+        n_vjp=J.n_vjp,
+        columns=columns,
+    )
+    return new, info
+
+
+def draw_columns(problem: Problem, P: int, fraction: float, mask: str, rng: np.random.Generator) -> Any:
+    """The parameters that a step may move, ascending indices into θ; None for all (SPEC 5).
+
+    "elementwise": ⌊f P⌋ coordinates, uniform without replacement. "rows": in each layer of an MLP max(1, round(f·out))
+    output units, each with its weight column and its bias.
+    """
+    fraction = check_number("param_fraction", fraction, 0, 1, low_open=True)
+    check_choice("mask", mask, ("elementwise", "rows"))
+    if mask == "elementwise":
+        size = math.floor(fraction * P)
+        if size == 0:
+            raise ArgumentError(f"param_fraction = {fraction:g}: must keep at least one of the P = {P} parameters")
+        return None if size == P else np.sort(rng.choice(P, size, replace=False))
+    if not isinstance(problem.model, MLP):
+        raise ArgumentError("mask = 'rows': must go with an MLP, whose layers it knows")
+    columns, start = [], 0
+    for n_in, n_out in zip(problem.model.sizes[:-1], problem.model.sizes[1:], strict=True):
+        units = np.sort(rng.choice(n_out, max(1, round(fraction * n_out)), replace=False))
+        layer = np.arange(start, start + (n_in + 1) * n_out).reshape(n_in + 1, n_out)  # [W; b]
+        columns.append(layer[:, units].ravel())
+        start += layer.size
+    return np.concatenate(columns)
+
+
+@dataclass
+class Sven:
+    """Options and state of a run: `theta, info = opt.step(problem, theta, batch)`.
+
+    Step t draws from a generator of its own, seeded by (seed, t): a step that raises changes nothing, and a run resumed
+    at `n_steps` = t goes on as if never interrupted.
+    """
+
+    lr: float
+    k: int | None = None
+    rtol: float = 1e-3
+    atol: float = 0.0
+    solver: str = "svds"
+    param_fraction: float = 1.0
+    mask: str = "elementwise"
+    seed: int = 0
+    n_steps: int = field(default=0)
+
+    def __post_init__(self) -> None:
+        check_integer("seed", self.seed, 0)
+        check_integer("n_steps", self.n_steps, 0)
+
+    def step(self, problem: Problem, theta: Any, batch: Any) -> tuple[Any, StepInfo]:
+        """One `step` with these options; counts it when it succeeds."""
+        options = {name: value for name, value in vars(self).items() if name not in ("seed", "n_steps")}
+        result = step(problem, theta, batch, rng=[self.seed, self.n_steps], **options)
+        self.n_steps += 1
+        return result

@@ -1,0 +1,264 @@
+"""One suite over every solver: the same contract, whatever finds the triplets."""
+
+import numpy as np
+import pytest
+import scipy.sparse.linalg
+import tolerances
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from strategies import SEEDS, matrices, with_spectrum
+
+import sven_ref as sr
+from sven_ref import solvers
+from sven_ref.errors import ConvergenceError, SolverFloorError
+
+every_solver = pytest.mark.parametrize("solver", list(sr.SOLVERS))
+SQUARED = ("svds", "gram")
+
+
+def check_against_oracle(A, solver, k, rtol):
+    """δ, q, the kept σ and the gap against the dense sum over triplets in float64 (SPEC 3.6)."""
+    J, R = A.J, A.R
+    exact, kept = sr.oracle.truncated_pinv(J.astype(np.float64), k, rtol)
+    q, n = len(kept), min(J.shape)
+    s = A.s
+    power = 2 if solver in SQUARED else 1
+    noise, floor = tolerances.value(A.dtype, J.shape), tolerances.value(A.dtype, J.shape) ** (1 / power)
+    assume(all(abs(t**power - (rtol * s[0]) ** power) > noise * s[0] ** power for t in s))  # rounding decides no cut
+    assume(q == 0 or q == n or s[q] < 0.9 * s[q - 1])  # no cut inside a cluster: the answer is unique
+    assume(rtol > floor or (s > floor * s[0]).all())  # what lies below a floor has tests of its own
+    J_pinv = sr.truncated_pinv(J, k, rtol, solver=solver)
+    assert J_pinv.rank == q
+    assert J_pinv.shape == J.shape[::-1]
+    delta = J_pinv @ R
+    assert delta.dtype == J.dtype
+    tol = tolerances.update(A.dtype, J.shape, s, q, solver in SQUARED)
+    assert np.linalg.norm(delta - exact @ R.astype(np.float64)) <= tol * A.scale(q)
+    assert np.abs(J_pinv.singular_values**power - kept**power).max(initial=0) <= noise * s[0] ** power
+    if 0 < q < n:
+        assert abs(J_pinv.gap - s[q] / s[q - 1]) <= 2 * floor * s[0] / s[q - 1]
+    else:
+        assert J_pinv.gap == 0
+    X = np.eye(len(J), dtype=J.dtype)
+    np.testing.assert_allclose(
+        J_pinv.T @ (J_pinv @ X), (J_pinv @ X).T @ (J_pinv @ X), rtol=0, atol=10 * tol / s[q - 1] ** 2
+    )
+
+
+@every_solver
+@given(A=matrices(), k=st.none() | st.integers(1, 12), rtol=st.sampled_from([1e-6, 1e-3, 0.03, 0.3, 0.7]))
+def test_update_rank_and_values(solver, A, k, rtol):
+    check_against_oracle(A, solver, k, rtol)
+
+
+@pytest.mark.parametrize("shape", [(40, 200), (200, 40), (60, 60)])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("k", [1, 7, 20, 39])
+@every_solver
+def test_larger_matrices_with_a_decaying_spectrum(solver, shape, dtype, k):
+    rng = np.random.default_rng(k)
+    s = np.geomspace(1, 1e-2, min(shape))
+    J = with_spectrum(*shape, s, rng, dtype)
+    R = rng.standard_normal(shape[0]).astype(dtype)
+    s = np.linalg.svd(J.astype(np.float64), compute_uv=False)
+    J_pinv = sr.truncated_pinv(J, k, 1e-3, solver=solver)
+    exact = sr.oracle.truncated_pinv(J.astype(np.float64), k, 1e-3)[0] @ R
+    tol = tolerances.update(dtype, shape, s, k, solver in SQUARED)
+    assert np.linalg.norm(J_pinv @ R - exact) <= tol * np.linalg.norm(R) / s[k - 1]
+    certificate = J_pinv.certificate()
+    assert max(certificate) <= tolerances.update(dtype, shape, s, k, solver in SQUARED) * s[0] / s[k - 1]
+
+
+# ---- the edges of SPEC §3 ----------------------------------------------------------------------------------------
+
+
+@every_solver
+@pytest.mark.parametrize("shape", [(1, 1), (1, 5), (5, 1), (2, 2), (2, 9), (3, 3)])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_k_at_and_above_the_smaller_dimension(solver, shape, dtype):
+    rng = np.random.default_rng(3)
+    J = with_spectrum(*shape, np.linspace(2, 1, min(shape)), rng, dtype)
+    R = rng.standard_normal(shape[0]).astype(dtype)
+    exact = np.linalg.pinv(J.astype(np.float64)) @ R
+    for k in (None, min(shape), min(shape) + 1, 10**9):
+        J_pinv = sr.truncated_pinv(J, k, rtol=1e-3, solver=solver)
+        assert J_pinv.rank == min(shape)
+        tol = tolerances.update(dtype, shape, np.linspace(2, 1, min(shape)), min(shape), solver in SQUARED)
+        assert np.linalg.norm(J_pinv @ R - exact) <= tol * np.linalg.norm(R)
+
+
+@every_solver
+@pytest.mark.parametrize("shape", [(1, 1), (1, 7), (7, 1), (4, 9), (30, 8)])
+@pytest.mark.parametrize("k", [1, 2, None])
+def test_a_zero_jacobian_gives_a_zero_update(solver, shape, k):
+    J_pinv = sr.truncated_pinv(np.zeros(shape), k, solver=solver)
+    assert (J_pinv.rank, J_pinv.gap, J_pinv.singular_values.size) == (0, 0.0, 0)
+    np.testing.assert_array_equal(J_pinv @ np.ones(shape[0]), 0)
+    np.testing.assert_array_equal(J_pinv.T @ np.ones(shape[1]), 0)
+    np.testing.assert_array_equal(J_pinv.project(np.ones(shape[0])), 0)
+    assert J_pinv.certificate() == (0, 0, 0)
+
+
+@every_solver
+@pytest.mark.parametrize("scale", [1e-200, 1e-150, 1e150, 1e200])
+@pytest.mark.parametrize("shape", [(6, 20), (20, 6), (1, 4)])
+def test_scales_from_1e_minus_200_to_1e200(solver, scale, shape):
+    rng = np.random.default_rng(5)
+    J, R = with_spectrum(*shape, np.geomspace(1, 0.1, min(shape)), rng), rng.standard_normal(shape[0])
+    k = min(3, min(shape))
+    one, other = (sr.truncated_pinv(c * J, k, solver=solver) for c in (1.0, scale))
+    tol = tolerances.update(float, shape, one.singular_values, k, solver in SQUARED)
+    np.testing.assert_allclose(
+        (other @ R) * scale, one @ R, rtol=0, atol=tol * np.linalg.norm(R) / one.singular_values[-1]
+    )
+    np.testing.assert_allclose(other.singular_values / scale, one.singular_values, rtol=tol)
+    assert max(other.certificate()) <= tol
+
+
+@every_solver
+def test_at_the_threshold_a_singular_value_is_dropped(solver):
+    """diag(4, 2, 1): exact whatever the solver. Strict cuts at rtol = 1/4, 1/2 and at atol."""
+    J = np.diag([4.0, 2, 1])
+    rank = [
+        sr.truncated_pinv(J, rtol=rtol, atol=atol, solver="dense").rank
+        for rtol, atol in [(0.25, 0), (0.2499, 0), (0.5, 0), (0, 1), (0, 0.999), (0, 4), (0.25, 2)]
+    ]
+    assert rank == [2, 3, 1, 2, 3, 0, 1]
+    assert sr.truncated_pinv(J, rtol=0.3, atol=0, solver=solver).rank == 2
+    assert sr.truncated_pinv(J, rtol=0, atol=1.5, solver=solver).rank == 2
+
+
+@every_solver
+def test_repeated_singular_values_are_all_found(solver):
+    """Krylov spaces see one copy of a repeated σ; every copy must come back."""
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        s = np.repeat([1.0, 0.5, 0.1], [5, 5, 10])
+        J = with_spectrum(20, 30, s, rng)
+        for k in (5, 10):
+            J_pinv = sr.truncated_pinv(J, k, solver=solver)
+            np.testing.assert_allclose(J_pinv.singular_values, s[:k], rtol=1e-7)
+            np.testing.assert_allclose(J_pinv.gap, s[k] / s[k - 1], rtol=1e-6)
+
+
+@pytest.mark.parametrize("solver", SQUARED)
+@pytest.mark.parametrize("shape", [(12, 20), (20, 12)])
+def test_below_its_floor_a_squaring_solver_refuses(solver, shape):
+    J = with_spectrum(*shape, np.geomspace(1, 1e-10, 8), np.random.default_rng(0))
+    message = rf"solver = '{solver}'.*use solver='dense', rtol ≥ 1\.5e-08 or k ≤ 6"
+    for k, rtol in ((10, 0), (8, 1e-10), (7, 0)):
+        with pytest.raises(SolverFloorError, match=message):
+            sr.truncated_pinv(J, k, rtol, solver=solver)
+    assert sr.truncated_pinv(J, 10, 2e-8, solver=solver).rank == 6
+    assert sr.truncated_pinv(J, 6, 0, solver=solver).rank == 6
+
+
+@pytest.mark.parametrize("solver", SQUARED)
+def test_rank_deficiency_with_no_cut_is_refused_not_guessed(solver):
+    J = with_spectrum(9, 20, np.ones(3), np.random.default_rng(1))
+    with pytest.raises(SolverFloorError):
+        sr.truncated_pinv(J, 6, rtol=0, solver=solver)
+    assert sr.truncated_pinv(J, 6, rtol=1e-6, solver=solver).rank == 3
+
+
+@pytest.mark.parametrize("solver", ["dense", "randomized"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_unsquared_solvers_take_noise_for_zero(solver, dtype):
+    rng = np.random.default_rng(2)
+    for rows, columns in [(1, 2), (3, 20), (9, 9), (32, 64), (32, 5000)]:
+        J = rng.standard_normal((rows, columns)).astype(dtype)
+        for duplicated in (np.vstack([J, J]), np.vstack([J, J]).T, np.vstack([J, np.zeros_like(J)])):
+            assert sr.truncated_pinv(duplicated, rtol=0, solver=solver).rank == rows
+
+
+def test_dense_resolves_what_squaring_cannot():
+    s = np.geomspace(1, 1e-8, 8)
+    rng = np.random.default_rng(0)
+    J, R = with_spectrum(8, 30, s, rng), rng.standard_normal(8)
+    exact = sr.oracle.truncated_pinv(J)[0] @ R
+    delta = sr.truncated_pinv(J, rtol=0, solver="dense") @ R
+    assert np.linalg.norm(delta - exact) <= tolerances.update(float, J.shape, s, 8) * np.linalg.norm(R) / s[-1]
+
+
+def test_randomized_refuses_a_spectrum_that_does_not_decay():
+    J = np.random.default_rng(0).standard_normal((300, 400))
+    with pytest.raises(
+        ConvergenceError, match=r"solver = 'randomized'.*decay too slowly; use solver='svds' or 'dense'"
+    ):
+        sr.truncated_pinv(J, 4, solver="randomized")
+
+
+def test_randomized_adds_directions_until_it_is_certain():
+    rng = np.random.default_rng(0)
+    J = with_spectrum(100, 150, np.geomspace(1, 1e-6, 100), rng)
+    J_pinv = sr.truncated_pinv(J, 10, solver="randomized")
+    np.testing.assert_allclose(J_pinv.singular_values, np.geomspace(1, 1e-6, 100)[:10], rtol=1e-12)
+    assert max(J_pinv.certificate()) < 1e-12
+
+
+# ---- what SciPy's svds can't do takes the documented other way -------------------------------------------------------
+
+
+@pytest.mark.parametrize(("shape", "k"), [((6, 9), 6), ((6, 9), 5), ((1, 9), 1), ((9, 1), 1), ((1, 1), 1), ((2, 5), 1)])
+def test_svds_hands_over_to_dense_where_it_needs_every_triplet(shape, k):
+    J = np.random.default_rng(0).standard_normal(shape)
+    J_pinv = sr.truncated_pinv(J, k)
+    assert J_pinv.solver == "dense"
+    assert J_pinv.rank == k
+
+
+def test_svds_is_what_runs_otherwise(monkeypatch):
+    calls = []
+    true = scipy.sparse.linalg.svds
+    monkeypatch.setattr(scipy.sparse.linalg, "svds", lambda *a, **kw: calls.append(kw["k"]) or true(*a, **kw))
+    assert sr.truncated_pinv(np.random.default_rng(0).standard_normal((8, 12)), 3).solver == "svds"
+    assert calls == [4]
+
+
+def test_svds_hands_over_to_dense_where_arpack_does_not_converge(monkeypatch):
+    def fail(*args, **kwargs):
+        raise scipy.sparse.linalg.ArpackNoConvergence("no convergence", np.empty(0), np.empty((0, 0)))
+
+    monkeypatch.setattr(scipy.sparse.linalg, "svds", fail)
+    assert sr.truncated_pinv(np.random.default_rng(0).standard_normal((8, 12)), 3).solver == "dense"
+
+
+def test_dense_falls_back_to_qr_iteration(monkeypatch):
+    def fail(*args, **kwargs):
+        raise np.linalg.LinAlgError("SVD did not converge")
+
+    J = np.random.default_rng(0).standard_normal((8, 12))
+    expected = sr.truncated_pinv(J, solver="dense") @ np.ones(8)
+    monkeypatch.setattr(np.linalg, "svd", fail)
+    np.testing.assert_allclose(sr.truncated_pinv(J, solver="dense") @ np.ones(8), expected, rtol=1e-12)
+
+
+@every_solver
+@given(seed=SEEDS)
+def test_the_same_seed_gives_the_same_bits(solver, seed):
+    J, R = np.random.default_rng(0).standard_normal((9, 12)), np.arange(9.0)
+    one, two = (sr.truncated_pinv(J, 4, solver=solver, rng=seed) @ R for _ in range(2))
+    np.testing.assert_array_equal(one, two)
+
+
+@pytest.mark.parametrize("solver", ["svds", "gram", "randomized"])
+def test_products_are_counted(solver):
+    J = sr.as_product_operator(np.random.default_rng(0).standard_normal((12, 30)))
+    sr.truncated_pinv(J, 3, solver=solver)
+    if solver == "svds":  # every product with JJᵀ is a pair, and k + 1 right vectors are made at the end
+        assert J.n_vjp == J.n_jvp + 4
+    elif solver == "gram":  # the probe, then a pair for each row
+        assert (J.n_jvp, J.n_vjp) == (1 + 12, 1 + 12)
+    else:  # the probe, a sketch of k + oversample = 12 columns, and a certificate of k + 1
+        assert (J.n_jvp, J.n_vjp) == (1 + 12 + 4, 1 + 12)
+    dense = sr.as_product_operator(np.ones((12, 30)))
+    sr.truncated_pinv(dense, 3, solver="dense")
+    assert (dense.n_jvp, dense.n_vjp) == (0, 12)
+
+
+@given(st.floats(1e-320, 1e308))
+def test_power_of_two(x):
+    c = solvers.power_of_two(x)
+    assert c <= x < 2 * c
+    assert np.frexp(c)[0] == 0.5
+    assert solvers.power_of_two(0.0) == 1.0
