@@ -7,8 +7,7 @@ argument errors are also `ValueError`, so that code which knows nothing of this 
 from __future__ import annotations
 
 import math
-import operator
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any
 
 import numpy as np
@@ -63,40 +62,17 @@ def check_choice(name: str, value: Any, choices: Collection[Any]) -> None:
 
 def check_integer(name: str, value: Any, least: int = 1) -> int:
     """`value` as an int; raise `ArgumentError` unless it is an integer ≥ `least` (2.5, True and 2.0 are not)."""
-    try:
-        if isinstance(value, bool | np.bool_):
-            raise TypeError
-        number = operator.index(value)
-    except TypeError:
-        raise ArgumentError(f"{name} = {value!r}: must be an integer ≥ {least}") from None
-    if number < least:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
         raise ArgumentError(f"{name} = {value!r}: must be an integer ≥ {least}")
-    return number
+    return int(value)
 
 
-def check_number(
-    name: str,
-    value: Any,
-    low: float = -math.inf,
-    high: float = math.inf,
-    *,
-    low_open: bool = False,
-    high_open: bool = False,
-) -> float:
-    """`value` as a float; raise `ArgumentError` unless it is finite and inside the interval."""
-    allowed = f"a finite number {'>' if low_open else '≥'} {low:g}" if low > -math.inf else "a finite number"
-    if high < math.inf:
-        allowed += f" and {'<' if high_open else '≤'} {high:g}"
-    try:
-        if isinstance(value, bool | np.bool_ | str) or np.ndim(value) != 0:
-            raise TypeError
-        number = float(value)
-    except (TypeError, ValueError):
-        raise ArgumentError(f"{name} = {value!r}: must be {allowed}") from None
-    inside = (number > low if low_open else number >= low) and (number < high if high_open else number <= high)
-    if not (math.isfinite(number) and inside):
-        raise ArgumentError(f"{name} = {value!r}: must be {allowed}")
-    return number
+def check_number(name: str, value: Any, allowed: str, inside: Callable[[float], bool]) -> float:
+    """`value` as a float; raise `ArgumentError` unless it is a finite number with inside(value); `allowed` says so."""
+    number = isinstance(value, int | float | np.number) and not isinstance(value, bool | np.complexfloating)
+    if not (number and math.isfinite(value) and inside(float(value))):
+        raise ArgumentError(f"{name} = {value!r}: must be a finite number {allowed}")
+    return float(value)
 
 
 def check_finite(name: str, array: Any) -> None:

@@ -49,19 +49,21 @@ def gauss_newton(J: Any, R: Any) -> Any:
 def damped_primal(J: Any, R: Any, mu: float) -> Any:
     """(JᵀJ + μI)⁻¹ JᵀR for μ > 0, a P × P system (Levenberg–Marquardt)."""
     J = as_product_operator(J)
-    return _solve(fisher(J), J.rmatvec(_vector("R", R, J.shape[0])), check_number("mu", mu, 0, low_open=True))
+    mu = check_number("mu", mu, "> 0", lambda x: x > 0)
+    return _solve(fisher(J), J.rmatvec(_vector("R", R, J.shape[0])), mu)
 
 
 def damped_dual(J: Any, R: Any, mu: float) -> Any:
     """Jᵀ (JJᵀ + μI)⁻¹ R for μ > 0, an M × M system: the same x as `damped_primal`."""
     J = as_product_operator(J)
     kernel = _symmetric(J.shape[0], J.dtype, lambda U: J @ (J.H @ U))
-    return J.rmatvec(_solve(kernel, _vector("R", R, J.shape[0]), check_number("mu", mu, 0, low_open=True)))
+    mu = check_number("mu", mu, "> 0", lambda x: x > 0)
+    return J.rmatvec(_solve(kernel, _vector("R", R, J.shape[0]), mu))
 
 
 def half_inverse(J: Any, g: Any, tau: float = 1e-6, solver: str = "dense") -> Any:
     """V S^{−1/2} Uᵀ g over σ > τσ_1: J the Jacobian of all outputs (B·C, P), g = ∂L/∂outputs of shape (B·C,)."""
-    pinv = truncated_pinv(J, rtol=check_number("tau", tau, 0, 1, high_open=True), solver=solver)
+    pinv = truncated_pinv(J, rtol=check_number("tau", tau, "≥ 0 and < 1", lambda x: 0 <= x < 1), solver=solver)
     U, V = pinv.factors()
     return V @ ((U.T @ _vector("g", g, len(U))) / np.sqrt(pinv.singular_values))
 

@@ -26,6 +26,13 @@ from .mlp import MLP
 ROWS = (None, "unsigned", "signed", "per_output")
 
 
+def check_outputs(f: Any, y: Any) -> int:
+    """B, or an error unless f has shape (B, C) for the B samples of y."""
+    if np.ndim(f) != 2 or len(f) != len(y):
+        raise ShapeError(f"model returned shape {np.shape(f)}: must be (B, C) = ({len(y)}, C), samples first")
+    return len(f)
+
+
 def difference(f: Any, y: Any) -> Any:
     """r = f − y, both (B, C)."""
     if np.shape(y) != np.shape(f):
@@ -51,7 +58,7 @@ def cross_entropy(f: Any, y: Any) -> Any:
 
 
 # Losses that are squares, by the difference r of shape (B, C) they square: ℓ = Σ_c r_c².
-SQUARES = {"squared_error": difference, "label_regression": lambda f, y: difference(f, one_hot(f, y))}
+SQUARES: dict[Any, Any] = {"squared_error": difference, "label_regression": lambda f, y: difference(f, one_hot(f, y))}
 LOSSES = (*SQUARES, "cross_entropy")
 
 
@@ -94,18 +101,15 @@ class Problem:
         residuals: Callable[..., Any] | None = None,
     ) -> None:
         if (model is None) == (residuals is None):
-            raise ArgumentError(
-                "model, residuals: give a model and a loss, or residuals=fun(theta, batch); one of them"
-            )
+            raise ArgumentError("model, residuals: give a model and a loss or residuals=fun(theta, batch), one of them")
         if not callable(model if residuals is None else residuals):
             raise ArgumentError(f"model, residuals = {model!r}, {residuals!r}: must be callable")
         if not callable(loss):
             check_choice("loss", loss, LOSSES)
         check_choice("rows", rows, ROWS)
         self.model, self.loss, self.rows, self.residuals_fun = model, loss, rows, residuals
-        self.kappa = check_number(
-            "kappa", (2 if residuals is None else 1) if kappa is None else kappa, 0, low_open=True
-        )
+        kappa = (2 if residuals is None else 1) if kappa is None else kappa
+        self.kappa = check_number("kappa", kappa, "> 0", lambda x: x > 0)
         self.micro_batch = check_integer("micro_batch", micro_batch)
         if residuals is not None and (self.kappa != 1 or rows is not None or self.micro_batch != 1):
             raise ArgumentError("kappa, rows, micro_batch: must be left at their defaults when residuals= is given")
@@ -116,14 +120,11 @@ class Problem:
 
     def losses_of(self, f: Any, y: Any) -> Any:
         """Outputs f of shape (B, C) -> per-sample losses ℓ of shape (B,)."""
-        if np.ndim(f) != 2 or len(f) != len(y):
-            raise ShapeError(f"model returned shape {np.shape(f)}: must be (B, C) = ({len(y)}, C), samples first")
+        B = check_outputs(f, y)
         if callable(self.loss):
             losses = self.loss(f, y)
-            if np.shape(losses) != (len(f),):
-                raise ShapeError(
-                    f"loss returned shape {np.shape(losses)}: must be (B,) = ({len(f)},), a loss per sample"
-                )
+            if np.shape(losses) != (B,):
+                raise ShapeError(f"loss returned shape {np.shape(losses)}: must be (B,) = ({B},), a loss per sample")
             if np.any(losses < 0):
                 raise ArgumentError(f"loss returned {getval(np.min(losses)):g}: per-sample losses must be ≥ 0")
         elif self.loss == "cross_entropy":
@@ -135,19 +136,19 @@ class Problem:
 
     def residuals_of(self, f: Any, y: Any) -> Any:
         """Outputs f of shape (B, C) -> residuals R of shape (M,): the four lines at the head of this module."""
-        square = SQUARES.get(self.loss) if isinstance(self.loss, str) else None
-        rows = self.rows
+        B = check_outputs(f, y)
+        square, one_output, rows = SQUARES.get(self.loss), np.shape(f)[1] == 1, self.rows
         if rows is None:
-            rows = "signed" if square and np.shape(f)[1:] == (1,) and self.micro_batch == 1 else "unsigned"
-        if rows == "signed" and np.shape(f)[1:] != (1,):
+            rows = "signed" if square and one_output and self.micro_batch == 1 else "unsigned"
+        if rows == "signed" and not one_output:
             raise ArgumentError(f"rows = 'signed': must go with one output; the model returned shape {np.shape(f)}")
         if square and rows != "unsigned":
             r = np.reshape(square(f, y), (-1,))
             return r if self.kappa == 1 else r * power(np.abs(r), self.kappa - 1)
         losses = self.losses_of(f, y)
         if self.micro_batch > 1:
-            if len(f) % self.micro_batch:
-                raise ArgumentError(f"micro_batch = {self.micro_batch}: must divide the batch size B = {len(f)}")
+            if B % self.micro_batch:
+                raise ArgumentError(f"micro_batch = {self.micro_batch}: must divide the batch size B = {B}")
             losses = np.mean(np.reshape(losses, (-1, self.micro_batch)), axis=1)
         return losses if self.kappa == 2 else power(losses, self.kappa / 2)
 
@@ -194,9 +195,7 @@ class Problem:
             if array.dtype.kind not in "fiub":
                 raise ArgumentError(f"{name} has dtype {array.dtype}: must be real numbers")
             if array.ndim == 0 or len(array) != len(x) or len(array) == 0:
-                raise ShapeError(
-                    f"x, y have shapes {x.shape}, {y.shape}: must have the same number ≥ 1 of samples first"
-                )
+                raise ShapeError(f"x, y have shapes {x.shape}, {y.shape}: must have the same number ≥ 1 of samples")
             check_finite(name, array)
         if x.dtype.kind == "f" or isinstance(self.model, MLP):
             x = x.astype(theta.dtype, copy=False)

@@ -76,7 +76,7 @@ def step(
     rng : seed or Generator of the subset and the solver's start vector; the same seed gives the same step
     actual : also evaluate ‖R(θ')‖, one more forward pass
     """
-    lr = check_number("lr", lr, 0)
+    lr = check_number("lr", lr, "≥ 0", lambda x: x >= 0)
     rng = np.random.default_rng(rng)
     theta = check_theta(theta)
     columns = draw_columns(problem, theta.size, param_fraction, mask, rng)
@@ -113,7 +113,7 @@ def draw_columns(problem: Problem, P: int, fraction: float, mask: str, rng: np.r
     "elementwise": ⌊f P⌋ coordinates, uniform without replacement. "rows": in each layer of an MLP max(1, round(f·out))
     output units, each with its weight column and its bias.
     """
-    fraction = check_number("param_fraction", fraction, 0, 1, low_open=True)
+    fraction = check_number("param_fraction", fraction, "> 0 and ≤ 1", lambda x: 0 < x <= 1)
     check_choice("mask", mask, ("elementwise", "rows"))
     if mask == "elementwise":
         size = math.floor(fraction * P)

@@ -99,7 +99,7 @@ CASES = {
         r"y has labels 1 to 2: must be in 0 … 1, one per output",
     ),
     # the problem
-    "no model": (lambda: sr.Problem(), r"model, residuals: give a model and a loss, or residuals=fun"),
+    "no model": (lambda: sr.Problem(), r"model, residuals: give a model and a loss or residuals=fun"),
     "both": (lambda: sr.Problem(NET, residuals=lambda th, b: th), r"model, residuals: give a model and a loss"),
     "not callable": (lambda: sr.Problem(3), r"model, residuals = 3, None: must be callable"),
     "loss": (

@@ -1,0 +1,36 @@
+# %% [markdown]
+# # Conditions of one's own: a differential equation
+# −u″ + u³ = f on (0, 1), u(0) = u(1) = 0, with f such that u = sin πx. The unknowns are Chebyshev coefficients; every
+# condition is a row: the equation at each point, and the two boundary values. κ = 1, one step after another.
+
+# %%
+import autograd.numpy as np
+from numpy.polynomial import chebyshev
+
+import sven_ref as sr
+
+n = 24
+t = np.cos(np.pi * (np.arange(n - 2) + 0.5) / (n - 2))  # Chebyshev points of [−1, 1]
+x = (t + 1) / 2
+T = chebyshev.chebvander(t, n - 1)
+D2 = np.stack([chebyshev.chebval(t, chebyshev.chebder(c, 2)) for c in np.eye(n)], axis=1) * 4  # d²/dx² = 4 d²/dt²
+ends = chebyshev.chebvander(np.array([-1.0, 1.0]), n - 1)
+f = np.pi**2 * np.sin(np.pi * x) + np.sin(np.pi * x) ** 3
+
+
+def conditions(theta, _):
+    """(n,): n − 2 equations and two boundary values."""
+    equation = -np.dot(D2, theta) + np.dot(T, theta) ** 3 - f
+    return np.concatenate([equation, np.dot(ends, theta)])
+
+
+# %%
+problem, theta = sr.Problem(residuals=conditions), np.zeros(n)
+for iteration in range(8):
+    theta, info = sr.step(problem, theta, None, lr=1.0, rtol=0.0, solver="dense", actual=True)
+    print(f"{iteration}  ‖R‖ {info.residual_norm:9.2e}  predicted {info.predicted_norm:9.2e}  rank {info.rank}")
+
+error = np.abs(np.dot(T, theta) - np.sin(np.pi * x)).max()
+print(f"largest error of u: {error:.1e}")
+assert np.abs(problem.residuals(theta, None)).max() < 1e-10
+assert error < 1e-12

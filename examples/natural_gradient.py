@@ -1,0 +1,33 @@
+# %% [markdown]
+# # Natural gradient, recovered
+# With more samples than parameters and κ = 1, Sven's step is half of F⁻¹∇L. With κ = 2 it is another step, and it has
+# another fixed point.
+
+# %%
+import autograd.numpy as np
+from autograd import grad
+
+import sven_ref as sr
+
+net = sr.MLP((1, 3, 1), activation="tanh")  # P = 10
+rng = np.random.default_rng(0)
+x = rng.uniform(-2, 2, (200, 1))  # M = 200
+y = np.sin(2 * x) + 0.1 * rng.standard_normal((200, 1))
+theta = net.init(rng)
+
+# %% The step of Sven against the Fisher matrix, both ways of writing it.
+problem = sr.Problem(net, kappa=1)
+J = problem.jacobian(theta, (x, y))
+gradient = grad(lambda t: np.sum((net(t, x) - y) ** 2))(theta)
+
+sven = sr.truncated_pinv(J, rtol=0, solver="dense") @ J.value
+natural = sr.natural_gradient.natural_gradient(J, gradient)
+print(f"‖Sven − ½F⁻¹∇L‖ / ‖Sven‖ = {np.linalg.norm(sven - natural / 2) / np.linalg.norm(sven):.1e}")
+assert np.allclose(sven, natural / 2, rtol=1e-6)
+
+# %% And for κ = 2: no scalar multiple of the natural gradient.
+J2 = sr.Problem(net, kappa=2).jacobian(theta, (x, y))
+sven2 = sr.truncated_pinv(J2, rtol=0, solver="dense") @ J2.value
+cosine = sven2 @ natural / np.linalg.norm(sven2) / np.linalg.norm(natural)
+print(f"cosine of the κ = 2 step and the natural gradient: {cosine:.3f}")
+assert cosine < 0.99

@@ -1,0 +1,55 @@
+"""What the README shows is so: its code runs, its commands are what CI runs, its map is the tree."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+README = ROOT / "README.md"
+ROW = re.compile(r"^\| `(sven_ref/[\w/]+\.py)` \| (\d+) \| ", re.MULTILINE)
+
+
+def blocks(language):
+    return re.findall(rf"```{language}\n(.*?)```", README.read_text(), re.DOTALL)
+
+
+def lines(path):
+    return len((ROOT / path).read_text().splitlines())
+
+
+@pytest.mark.parametrize("code", blocks("python"), ids=lambda code: code.splitlines()[-1][:40])
+def test_code_runs_and_asserts(code):
+    assert "assert" in code
+    exec(compile(code, "README.md", "exec"), {})
+
+
+def test_the_map_lists_every_module_with_its_line_count():
+    listed = {path: int(count) for path, count in ROW.findall(README.read_text())}
+    modules = {
+        str(path.relative_to(ROOT))
+        for path in (ROOT / "sven_ref").rglob("*.py")
+        if path.name not in ("__init__.py", "__main__.py")
+    }
+    assert listed == {path: lines(path) for path in modules}
+
+
+def test_no_core_module_is_long():
+    for path in (ROOT / "sven_ref").glob("*.py"):
+        assert lines(path) <= 205, path
+
+
+def test_ci_runs_the_readmes_commands():
+    demo, test = (block.strip() for block in blocks("sh"))
+    assert demo.endswith("python -m sven_ref demo")
+    assert test.endswith("python -m pytest")
+    assert "README.md" in (ROOT / ".ci" / "run").read_text()
+
+
+def test_every_linked_file_exists():
+    for target in re.findall(r"\]\((?!http)([^)#]+)\)", README.read_text()):
+        assert (ROOT / target).exists(), target
+
+
+if __name__ == "__main__":
+    README.write_text(ROW.sub(lambda row: f"| `{row[1]}` | {lines(row[1])} | ", README.read_text()))
