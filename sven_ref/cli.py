@@ -31,7 +31,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--k", type=int, metavar="K", help="Sven keeps at most k singular triplets")
     p.add_argument("--rtol", type=float, metavar="R", help="and of those, sigma > rtol sigma_1")
     p.add_argument("--kappa", type=float, metavar="KAPPA", help="exponent of the residuals: |R| = loss^(kappa/2)")
-    p.add_argument("--solver", choices=SOLVERS, help="who computes the singular triplets")
+    p.add_argument("--solver", choices=[*SOLVERS, "auto"], help="who computes the singular triplets")
     p.add_argument("--adam-lr", type=float, metavar="LR", help="Adam's learning rate")
     p.add_argument("--out", metavar="DIR", help="where demo.png and demo.json are written")
     p.set_defaults(command=demo.run, **(demo.run.__kwdefaults__ or {}))

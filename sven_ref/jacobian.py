@@ -12,6 +12,7 @@ An operator here counts its products (one per column), hands out copies, and ref
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable
 from functools import cache
@@ -39,7 +40,7 @@ class ProductLinearOperator(LinearOperator):
 
     Attributes
     ----------
-    n_jvp, n_vjp : how many columns J and Jᵀ have been applied to
+    counts : {"jvp": …, "vjp": …}, how many columns J and Jᵀ have been applied to
 
     Raises
     ------
@@ -51,14 +52,14 @@ class ProductLinearOperator(LinearOperator):
     ) -> None:
         super().__init__(np.dtype(dtype), shape)
         self.jvp, self.vjp, self.blocks, self.value = jvp, vjp, blocks, value
-        self.n_jvp = self.n_vjp = 0
+        self.counts = {"jvp": 0, "vjp": 0}
 
     def _matmat(self, V: Any) -> Any:
-        self.n_jvp += V[0].size
+        self.counts["jvp"] += V[0].size
         return self._product("J v", self.jvp, V, self.shape[0])
 
     def _rmatmat(self, U: Any) -> Any:
-        self.n_vjp += U[0].size
+        self.counts["vjp"] += U[0].size
         return self._product("Jᵀ u", self.vjp, U, self.shape[1])
 
     def _matvec(self, v: Any) -> Any:
@@ -66,6 +67,14 @@ class ProductLinearOperator(LinearOperator):
 
     def _rmatvec(self, u: Any) -> Any:
         return self._rmatmat(np.ravel(u))
+
+    def restrict(self, columns: Any) -> ProductLinearOperator:
+        """J[:, columns], for ascending indices."""
+        return restrict(self, columns)
+
+    def float64(self) -> ProductLinearOperator:
+        """The same operator with products in float64, counted with this one's; here itself, which can't."""
+        return self
 
     def _product(self, name: str, apply: Product, X: Any, rows: int) -> Any:
         X = np.asarray(X, dtype=self.dtype)
@@ -162,3 +171,8 @@ def scaled(J: ProductLinearOperator, c: float) -> ProductLinearOperator:
     """J / c; products count as products with J."""
     c = J.dtype.type(c)
     return ProductLinearOperator(J.shape, J.dtype, lambda V: (J @ V) / c, lambda U: (J.H @ U) / c, blocks=True)
+
+
+def power_of_two(x: float) -> float:
+    """The largest power of two ≤ x (1 for x = 0): dividing by it is exact."""
+    return math.ldexp(1.0, math.frexp(x)[1] - 1) if x > 0 else 1.0

@@ -4,35 +4,41 @@ With x̃_l = [x_l, 1] (B × (in+1)) and the signal g_l = ∂(Σ R)/∂z_l (B × 
 product x̃_{l,α} ⊗ g_{l,α}. Layer l of θ *is* the matrix Ṽ_l = [V_l; v_b] ((in+1) × out), so J is a row-wise Khatri–Rao
 product and its factors are all there is to store:
 
-    J v  = Σ_l rowsum( g_l ∘ (x̃_l Ṽ_l) )        summed over the m samples of a micro-batch
-    Jᵀ u = [ x̃_lᵀ (u ∘ g_l) ]_l                  u repeated over the m samples of a micro-batch
+    J v    = Σ_l rowsum( g_l ∘ (x̃_l Ṽ_l) )
+    Jᵀ u   = [ x̃_lᵀ (u ∘ g_l) ]_l
+    J Jᵀ   = Σ_l (g_l g_lᵀ) ∘ (x̃_l x̃_lᵀ)
 
+per sample; the row of a micro-batch is the sum over its m samples, so J Jᵀ sums m × m blocks, cross terms included.
 Every g_l comes from one backward pass, by differentiating with respect to zero shifts of the z_l. Products with J are
 one matrix product per layer then, with no forward or backward pass at all.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 from autograd.tracer import getval
 
 from . import flat
-from .jacobian import ProductLinearOperator, check_residuals, linearise
+from .jacobian import ProductLinearOperator, check_residuals, linearise, power_of_two, restrict
 from .mlp import MLP
+
+BLOCK = 1 << 19  # numbers in a block of J
 
 
 class LayeredLinearOperator(ProductLinearOperator):
-    """J of shape (M, P) from its factors: `inputs` x̃_l of shape (B, in+1), `signals` g_l of shape (B, out)."""
+    """J of shape (M, P) from its factors: `inputs` x̃_l of shape (B, in+1), `signals` g_l of shape (B, out).
+
+    Nothing of size M × P is ever held; J itself is handed out in blocks of columns or rows.
+    """
 
     def __init__(self, inputs: list[Any], signals: list[Any], value: Any) -> None:
-        self.inputs, self.signals = inputs, signals
+        self.inputs, self.signals, self.m = inputs, signals, len(inputs[0]) // len(value)
         self.shapes = [(x.shape[1], g.shape[1]) for x, g in zip(inputs, signals, strict=True)]
         shape = (len(value), flat.size(self.shapes))
-        super().__init__(shape, value.dtype, self._jvp, self._vjp, blocks=True, value=value)
-        self.m = len(inputs[0]) // len(value)
+        super().__init__(shape, inputs[0].dtype, self._jvp, self._vjp, blocks=True, value=value)
 
     def _jvp(self, V: Any) -> Any:
         directions, start, per_sample = V.reshape(len(V), -1), 0, 0.0
@@ -41,13 +47,124 @@ class LayeredLinearOperator(ProductLinearOperator):
             z = (x @ layer.reshape(x.shape[1], -1)).reshape(*g.shape, -1)  # x̃_l Ṽ_l, (B, out, n)
             per_sample = per_sample + np.einsum("ao,aon->an", g, z)
             start += len(layer)
-        return np.sum(np.reshape(per_sample, (-1, self.m, *V.shape[1:])), axis=1)
+        return self._pool(np.reshape(per_sample, (-1, *V.shape[1:])))
 
     def _vjp(self, U: Any) -> Any:
         weights = np.repeat(U.reshape(len(U), 1, -1), self.m, axis=0)  # (B, 1, n)
         layers = zip(self.inputs, self.signals, strict=True)
         blocks = [x.T @ (g[:, :, None] * weights).reshape(len(x), -1) for x, g in layers]
         return np.concatenate([block.reshape(-1, *U.shape[1:]) for block in blocks])
+
+    def _pool(self, A: Any) -> Any:
+        """Sums over the m samples of each micro-batch, (B, …) -> (M, …)."""
+        return A if self.m == 1 else A.reshape(-1, self.m, *A.shape[1:]).sum(axis=1)
+
+    def scale(self) -> float:
+        """A power of two near the largest entry of J."""
+        largest = [np.abs(x).max() * np.abs(g).max() for x, g in zip(self.inputs, self.signals, strict=True)]
+        return power_of_two(float(max(largest)))
+
+    def gram(self, c: float = 1.0) -> Any:
+        """J Jᵀ/c² of shape (M, M), summed in float64 whatever J's dtype."""
+        G = np.zeros((len(self.inputs[0]),) * 2)
+        for x, g in zip(self.inputs, self.signals, strict=True):
+            x, g = x.astype(np.float64), g / np.float64(c)
+            G += (x @ x.T) * (g @ g.T)
+        return self._pool(self._pool(G).T)
+
+    def row_norms(self) -> Any:
+        """‖J_α‖ of shape (M,) in float64."""
+        c, squares = self.scale(), np.zeros(self.shape[0])
+        for x, g in zip(self.inputs, self.signals, strict=True):
+            X, G = (a.astype(np.float64).reshape(self.shape[0], self.m, -1) for a in (x, g / np.float64(c)))
+            squares += np.einsum("ast,ast->a", X @ X.mT, G @ G.mT)  # over the pairs of samples of each micro-batch
+        return np.sqrt(squares) * c
+
+    def column_blocks(self) -> Iterator[Any]:
+        """J[:, S] of shape (M, |S|), float64, for consecutive sets of columns S: `BLOCK` numbers or one input's worth."""
+        for x, g in zip(self.inputs, self.signals, strict=True):
+            n = max(1, BLOCK // g.size)
+            for i in range(0, x.shape[1], n):
+                block = np.multiply(x[:, i : i + n, None], g[:, None, :], dtype=np.float64)
+                yield self._pool(block.reshape(len(x), -1))
+
+    def row_blocks(self) -> Iterator[Any]:
+        """J[S] of shape (|S|, P), float64, for consecutive sets of rows S: `BLOCK` numbers or one row."""
+        n = max(1, BLOCK // (self.shape[1] * self.m)) * self.m
+        for a in range(0, len(self.inputs[0]), n):
+            layers = [
+                (x[a : a + n, :, None], g[a : a + n, None, :]) for x, g in zip(self.inputs, self.signals, strict=True)
+            ]
+            blocks = [np.multiply(x, g, dtype=np.float64).reshape(len(x), -1) for x, g in layers]
+            yield self._pool(np.hstack(blocks))
+
+    def float64(self) -> ProductLinearOperator:
+        """The same operator with products in float64, counted with this one's."""
+        inputs, signals = ([a.astype(np.float64) for a in factors] for factors in (self.inputs, self.signals))
+        J = LayeredLinearOperator(inputs, signals, self.value)
+        J.counts = self.counts
+        return J
+
+    def restrict(self, columns: Any) -> ProductLinearOperator:
+        """J[:, columns]: factors again where each layer keeps whole output units, else `ColumnsLinearOperator`."""
+        inputs, signals, start = [], [], 0
+        for x, g in zip(self.inputs, self.signals, strict=True):
+            stop = start + x.shape[1] * g.shape[1]
+            local = columns[(columns >= start) & (columns < stop)] - start
+            units = np.unique(local % g.shape[1])
+            if len(local) != x.shape[1] * len(units):
+                return ColumnsLinearOperator(self, columns)
+            if len(units):
+                inputs.append(x)
+                signals.append(g[:, units])
+            start = stop
+        return LayeredLinearOperator(inputs, signals, self.value)
+
+
+class ColumnsLinearOperator(ProductLinearOperator):
+    """J[:, columns] of a layered J: products by scattering and gathering, blocks by picking entries of the factors."""
+
+    def __init__(self, J: LayeredLinearOperator, columns: Any) -> None:
+        part = restrict(J, columns)
+        super().__init__(part.shape, J.dtype, part.jvp, part.vjp, blocks=True, value=J.value)
+        self.J, self.columns = J, columns
+
+    def scale(self) -> float:
+        """A power of two near the largest entry of J."""
+        return self.J.scale()
+
+    def gram(self, c: float = 1.0) -> Any:
+        """J Jᵀ/c² of shape (M, M), summed in float64 over blocks of columns."""
+        G = np.zeros((self.shape[0],) * 2)
+        for block in self.column_blocks():
+            block = block / np.float64(c)
+            G += block @ block.T
+        return G
+
+    def row_norms(self) -> Any:
+        """‖J_α‖ of shape (M,) in float64."""
+        c = self.scale()
+        return np.sqrt(sum(((block / np.float64(c)) ** 2).sum(axis=1) for block in self.column_blocks())) * c
+
+    def column_blocks(self) -> Iterator[Any]:
+        """J[:, S] for consecutive parts S of `columns`."""
+        start = 0
+        for x, g in zip(self.J.inputs, self.J.signals, strict=True):
+            stop = start + x.shape[1] * g.shape[1]
+            local = self.columns[(self.columns >= start) & (self.columns < stop)] - start
+            n = max(1, BLOCK // len(x))
+            for part in (local[i : i + n] for i in range(0, len(local), n)):
+                yield self.J._pool(np.multiply(x[:, part // g.shape[1]], g[:, part % g.shape[1]], dtype=np.float64))
+            start = stop
+
+    def row_blocks(self) -> Iterator[Any]:
+        """J[S, columns] for consecutive sets of rows S."""
+        for block in self.J.row_blocks():
+            yield block[:, self.columns]
+
+    def float64(self) -> ProductLinearOperator:
+        """The same operator with products in float64, counted with the whole J's."""
+        return restrict(self.J.float64(), self.columns)
 
 
 def layered_jacobian(net: MLP, theta: Any, x: Any, residuals_of: Callable[[Any], Any], m: int) -> LayeredLinearOperator:

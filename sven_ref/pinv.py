@@ -6,7 +6,9 @@ A solver knows U, V or both; J V = U S and Jᵀ U = V S give what it left out, o
 
     U y  = J (V y/σ)          Uᵀ R = (Vᵀ Jᵀ R)/σ          V y  = Jᵀ (U y/σ)          Vᵀ x = (Uᵀ J x)/σ
 
-so that J⁺ R = V (Uᵀ R)/σ is Jᵀ (U S⁻² Uᵀ R) where only U is known: V is never stored.
+so that J⁺ R = V (Uᵀ R)/σ is Jᵀ (U S⁻² Uᵀ R) where only U is known: V is never stored. The sums in that Jᵀ cancel to a
+part of about σ_q/σ_1, and rounding is amplified by σ_1/σ_q: where that would cost a float32 Jacobian more than three
+digits, products are made in float64 if its operator can.
 """
 
 from __future__ import annotations
@@ -18,7 +20,10 @@ from scipy.sparse.linalg import LinearOperator
 
 from .errors import SolverFloorError, check_choice, check_finite, check_integer, check_number
 from .jacobian import ProductLinearOperator, as_product_operator, scaled
-from .solvers import SOLVERS, Triplets
+from .solvers import SOLVERS, plan
+from .triplets import Triplets
+
+CANCELLATION = 1e-3  # the relative error up to which products stay in J's own dtype
 
 
 class Certificate(NamedTuple):
@@ -44,13 +49,15 @@ class TruncatedPinv(LinearOperator):
     def __init__(self, J: ProductLinearOperator, triplets: Triplets, rank: int) -> None:
         super().__init__(J.dtype, J.shape[::-1])
         t, q = triplets, rank
-        self.J, self.c, self.solver, self.rank = scaled(J, t.c), t.c, t.solver, q
+        self.c, self.solver, self.rank = t.c, t.solver, q
         self.U: Any = None if t.U is None else t.U[:, :q]
         self.Vt: Any = None if t.Vt is None else t.Vt[:q]
         self.s = t.s[:q, None]
         self.spectrum = t.s * t.c
         self.singular_values = self.spectrum[:q]
         self.gap = float(t.s[q] / t.s[q - 1]) if 0 < q < len(t.s) else 0.0
+        cancels = q > 0 and t.s[0] * float(np.finfo(J.dtype).eps) > CANCELLATION * t.s[q - 1]
+        self.J = scaled(J.float64() if cancels else J, t.c)
 
     def _u(self, y: Any) -> Any:
         return self.J.matmat(self.Vt.T @ (y / self.s)) if self.U is None else self.U @ y
@@ -116,7 +123,7 @@ def truncated_pinv(
         At most k triplets; None or more than min(M, P) means min(M, P).
     rtol, atol : 0 ≤ rtol < 1, atol ≥ 0
         Keep σ_i > rtol·σ_1 and σ_i > atol. σ below an unsquared solver's floor counts as zero.
-    solver : "svds", "dense", "gram" or "randomized"; see `sven_ref.solvers`
+    solver : "svds", "dense", "gram", "tsqr", "randomized" or "auto"; see `sven_ref.solvers`
     rng : seed or Generator, for the start vector
 
     Raises
@@ -130,7 +137,17 @@ def truncated_pinv(
     k = n if k is None else min(check_integer("k", k), n)
     rtol = check_number("rtol", rtol, "≥ 0 and < 1", lambda x: 0 <= x < 1)
     atol = check_number("atol", atol, "≥ 0", lambda x: x >= 0)
-    check_choice("solver", solver, SOLVERS)
+    check_choice("solver", solver, (*SOLVERS, "auto"))
+    tries = plan(J, k) if solver == "auto" else (solver,)
+    for name in tries[:-1]:
+        try:
+            return _truncated(J, name, k, rtol, atol, rng)
+        except SolverFloorError:
+            pass  # what lies below its floor is for the next
+    return _truncated(J, tries[-1], k, rtol, atol, rng)
+
+
+def _truncated(J: ProductLinearOperator, solver: str, k: int, rtol: float, atol: float, rng: Any) -> TruncatedPinv:
     triplets = SOLVERS[solver](J, k, rng)
     return TruncatedPinv(J, triplets, cut(triplets, k, rtol, atol))
 

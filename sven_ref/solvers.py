@@ -1,44 +1,37 @@
-"""Five ways to the largest singular triplets of J, under one contract.
+"""Ways to the largest singular triplets of J, under one contract.
 
     solver(J, k, rng) -> Triplets     J of shape (M, P), 1 ≤ k ≤ n = min(M, P)
 
-J / c = U diag(s) Vᵀ with s descending and c a power of two near σ_1, so that squaring neither overflows nor underflows
-(SPEC 3.8). At least min(k + 1, n) values come back, one more than may be kept, so that the gap at the cut is known. A
-solver returns U, Vt or both. It also states its floor: the σ/σ_1 below which it can't tell a singular value from zero,
+At least min(k + 1, n) values come back, one more than may be kept, so that the gap at the cut is known. A solver
+returns U, Vt or both; what it left out, `TruncatedPinv` makes by products.
 
-    unsquared (dense, randomized)   4ε√max(M, P)   what is below is zero to working precision
-    squared   (svds, gram)          √ε             what is below may be anything, and is refused where it might be kept
-
-with ε that of J's dtype. Eigenvalues of JJᵀ are known to about ε σ_1², so σ to √ε σ_1 (SPEC 3.7). An SVD is backward
-stable, and the rounding errors of its sums over max(M, P) terms add up like a random walk.
+    dense        LAPACK on the matrix itself                                    holds M × P numbers
+    svds         ARPACK on JJᵀ (M ≤ P), or `scipy.sparse.linalg.svds`           k small against n
+    gram         eigenvectors of JJᵀ or JᵀJ                                     n moderate; σ > √ε σ_1
+    tsqr         QR of Jᵀ or J block by block, SVD of the n × n triangle        n moderate; nothing is squared
+    randomized   block Krylov from a sketch                                     a spectrum that decays
+    auto         `plan` below                                                   the first that can do it
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import scipy.linalg
 import scipy.sparse.linalg
 
-from .errors import AdjointError, ConvergenceError
-from .jacobian import ProductLinearOperator, scaled
+from .errors import ConvergenceError
+from .jacobian import ProductLinearOperator, power_of_two, scaled
+from .layered import ColumnsLinearOperator, LayeredLinearOperator
+from .triplets import Triplets, probe, resolution, squared_resolution, zero
 
+FACTORED = (LayeredLinearOperator, ColumnsLinearOperator)
 
-@dataclass(frozen=True)
-class Triplets:
-    """Triplets of J/c: U (M, r) or None, s (r,) descending, Vt (r, P) or None; who found them, how finely."""
-
-    U: Any
-    s: Any
-    Vt: Any
-    c: float
-    solver: str
-    floor: float
-    squared: bool
+# Seconds, measured on two cores: a product pair at least, a flop of a product, the n³ of eigenvectors.
+PAIR, FLOP, EIGH = 1e-4, 5e-11, 1e-10
+DENSE = 1 << 26  # numbers of a dense J, at most
 
 
 def dense(J: ProductLinearOperator, k: int, rng: Any = 0) -> Triplets:
@@ -50,41 +43,81 @@ def dense(J: ProductLinearOperator, k: int, rng: Any = 0) -> Triplets:
         U, s, Vt = np.linalg.svd(A / A.dtype.type(c), full_matrices=False)
     except np.linalg.LinAlgError:  # divide and conquer failed: QR iteration is slower and safe
         U, s, Vt = scipy.linalg.svd(A / A.dtype.type(c), full_matrices=False, lapack_driver="gesvd")
-    return Triplets(U, s, Vt, c, "dense", resolution(J), squared=False)
+    return Triplets(U, s, Vt, c, "dense", resolution(J.shape, J.dtype), squared=False)
 
 
 def svds(J: ProductLinearOperator, k: int, rng: Any = 0) -> Triplets:
     """ARPACK on the smaller of JJᵀ and JᵀJ, by products alone.
 
-    ARPACK can't give all n triplets, so that k + 1 ≥ n takes `dense`; so does a spectrum on which it does not converge.
+    Where M ≤ P the left vectors are all that is kept: U and S² are the eigenvectors and values of JJᵀ, and neither the
+    P × k right vectors nor the SVD of them, with which `scipy.sparse.linalg.svds` ends, are ever made. ARPACK can't
+    give all n triplets: k + 1 ≥ n takes `tsqr`, and so does a spectrum on which it does not converge.
     """
-    if k + 1 >= min(J.shape):
-        return dense(J, k)
+    M, P = J.shape
+    if k + 1 >= min(M, P):
+        return tsqr(J, k)
     c = probe(J, rng)
     if c == 0:
         return zero(J, "svds")
+    A, rng = scaled(J, c), np.random.default_rng(rng)
     try:
-        U, s, Vt = scipy.sparse.linalg.svds(scaled(J, c), k=k + 1, rng=np.random.default_rng(rng))
+        if M <= P:
+            AAt = scipy.sparse.linalg.LinearOperator((M, M), matvec=lambda u: A.matvec(A.rmatvec(u)), dtype=J.dtype)
+            eigenvalues, U = scipy.sparse.linalg.eigsh(AAt, k=k + 1, rng=rng)
+            s, Vt = np.sqrt(np.maximum(eigenvalues, 0)), None
+        else:
+            U, s, Vt = scipy.sparse.linalg.svds(A, k=k + 1, rng=rng)
     except scipy.sparse.linalg.ArpackError:
-        return dense(J, k)
+        return tsqr(J, k)
     order = np.argsort(-s)
-    return Triplets(U[:, order], s[order], Vt[order], c, "svds", math.sqrt(np.finfo(J.dtype).eps), squared=True)
+    Vt = None if Vt is None else Vt[order]
+    return Triplets(U[:, order], s[order], Vt, c, "svds", squared_resolution(J.dtype), squared=True)
 
 
 def gram(J: ProductLinearOperator, k: int, rng: Any = 0) -> Triplets:
-    """Eigenvectors of the smaller of JJᵀ = U S² Uᵀ and JᵀJ = V S² Vᵀ, in float64, a product pair for each column."""
-    M, P = J.shape
-    c = probe(J, rng)
+    """Eigenvectors of the smaller of JJᵀ = U S² Uᵀ and JᵀJ = V S² Vᵀ, in float64.
+
+    From factors the matrix costs no product with J and is summed in float64; else a product pair for each column.
+    """
+    (M, P), factored = J.shape, isinstance(J, FACTORED)
+    c = J.scale() if factored else probe(J, rng)
     if c == 0:
         return zero(J, "gram")
-    A = scaled(J, c)
-    G = np.empty((min(M, P),) * 2)
-    for i, e in enumerate(np.eye(len(G), dtype=J.dtype)):
-        G[i] = A.matvec(A.rmatvec(e)) if M <= P else A.rmatvec(A.matvec(e))
-    eigenvalues, W = np.linalg.eigh((G + G.T) / 2)
+    if factored and M <= P:
+        G = J.gram(c)
+    elif factored:
+        G = np.zeros((P, P))
+        for block in J.row_blocks():
+            block = block / np.float64(c)
+            G += block.T @ block
+    else:
+        A, G = scaled(J, c), np.empty((min(M, P),) * 2)
+        for i, e in enumerate(np.eye(len(G), dtype=J.dtype)):
+            G[i] = A.matvec(A.rmatvec(e)) if M <= P else A.rmatvec(A.matvec(e))
+        G = (G + G.T) / 2
+    eigenvalues, W = np.linalg.eigh(G)
     s, W = np.sqrt(np.maximum(eigenvalues[::-1], 0)), W[:, ::-1]
     U, Vt = (W, None) if M <= P else (None, W.T)
-    return Triplets(U, s, Vt, c, "gram", math.sqrt(np.finfo(J.dtype).eps), squared=True)
+    floor = squared_resolution(np.float64 if factored else J.dtype)
+    return Triplets(U, s, Vt, c, "gram", floor, squared=True)
+
+
+def tsqr(J: ProductLinearOperator, k: int, rng: Any = 0) -> Triplets:
+    """The triangle T of Jᵀ = Q T (M ≤ P) or J = Q T, block by block in float64, and its SVD; nothing is squared.
+
+    Q is never made: Jᵀ = Q T gives J = Tᵀ Qᵀ, so that J's left vectors are T's right ones, and J = Q T shares its right
+    vectors with T. Blocks come from the factors, one at a time; an operator without factors takes `dense`.
+    """
+    if not isinstance(J, FACTORED):
+        return dense(J, k)
+    M, P = J.shape
+    c = J.scale()
+    T: Any = np.zeros((0, min(M, P)))
+    for block in (B.T for B in J.column_blocks()) if M <= P else J.row_blocks():
+        T = np.linalg.qr(np.vstack([T, block / np.float64(c)]), mode="r")
+    _, s, Wt = np.linalg.svd(T)
+    U, Vt = (Wt.T, None) if M <= P else (None, Wt)
+    return Triplets(U, s, Vt, c, "tsqr", resolution(J.shape, np.float64), squared=False)
 
 
 def randomized(J: ProductLinearOperator, k: int, rng: Any = 0, oversample: int = 10) -> Triplets:
@@ -98,7 +131,7 @@ def randomized(J: ProductLinearOperator, k: int, rng: Any = 0, oversample: int =
     c = probe(J, rng)
     if c == 0:
         return zero(J, "randomized")
-    A, k1, floor = scaled(J, c), min(k + 1, M, P), resolution(J)
+    A, k1, floor = scaled(J, c), min(k + 1, M, P), resolution(J.shape, J.dtype)
     Q = np.linalg.qr(A.matmat(np.random.default_rng(rng).standard_normal((P, min(k + oversample, M, P)))))[0]
     W = A.rmatmat(Q)  # JᵀQ, (P, r)
     while True:
@@ -118,43 +151,24 @@ def randomized(J: ProductLinearOperator, k: int, rng: Any = 0, oversample: int =
         Q, W = np.hstack([Q, new]), np.hstack([W, A.rmatmat(new)])
 
 
-SOLVERS: dict[str, Callable[..., Triplets]] = {"svds": svds, "dense": dense, "gram": gram, "randomized": randomized}
+SOLVERS: dict[str, Callable[..., Triplets]] = {
+    "svds": svds,
+    "dense": dense,
+    "gram": gram,
+    "tsqr": tsqr,
+    "randomized": randomized,
+}
 
 
-def resolution(J: ProductLinearOperator) -> float:
-    """The floor of a solver that does not square J."""
-    return 4 * float(np.finfo(J.dtype).eps) * math.sqrt(max(J.shape))
+def plan(J: ProductLinearOperator, k: int) -> tuple[str, ...]:
+    """The solvers that `auto` tries, in order; the next one where the one before meets its floor.
 
-
-def probe(J: ProductLinearOperator, rng: Any) -> float:
-    """One product pair: the power of two c near σ_1 (0 if J = 0), and the dot-test of `rmatvec` against `matvec`.
-
-    For v Gaussian and u = Jv: ⟨u, u⟩ = ⟨v, Jᵀu⟩ for the true adjoint; σ_1 ≥ ‖Jᵀu‖/‖u‖.
+    From factors: `gram`, or ARPACK where k is so small against n that 2k + 20 product pairs cost less than the Gram
+    matrix and its n³; `tsqr` after either. By products alone: `dense` where it is as cheap, else ARPACK.
     """
-    v = np.random.default_rng(rng).standard_normal(J.shape[1]).astype(J.dtype)
-    u = J.matvec(v)
-    size = float(np.abs(u).max())
-    if size == 0:
-        return 0.0
-    u = np.asarray(u / J.dtype.type(power_of_two(size)), np.float64)
-    w = np.asarray(J.rmatvec(u), np.float64)
-    c = power_of_two(float(np.abs(w).max()))
-    left, right = u @ u * (power_of_two(size) / c), v @ (w / c)
-    bound = math.sqrt(np.finfo(J.dtype).eps) * (np.linalg.norm(v) * np.linalg.norm(w / c))
-    if not abs(left - right) <= bound:
-        raise AdjointError(
-            f"rmatvec is not the adjoint of matvec: ⟨Jv, u⟩ = {left * c:.6g} but ⟨v, Jᵀu⟩ = {right * c:.6g}; "
-            f"their difference must be within {bound * c:.2g}"
-        )
-    return power_of_two(c * float(np.linalg.norm(w / c) / np.linalg.norm(u)))
-
-
-def power_of_two(x: float) -> float:
-    """The largest power of two ≤ x (1 for x = 0): dividing by it is exact."""
-    return math.ldexp(1.0, math.frexp(x)[1] - 1) if x > 0 else 1.0
-
-
-def zero(J: ProductLinearOperator, solver: str) -> Triplets:
-    """The triplets of J = 0: none is ever kept."""
-    M, P = J.shape
-    return Triplets(np.zeros((M, 1), J.dtype), np.zeros(1, J.dtype), np.zeros((1, P), J.dtype), 1.0, solver, 0.0, False)
+    (M, P), n = J.shape, min(J.shape)
+    if isinstance(J, FACTORED):
+        pairs = (2 * k + 20) * (PAIR + FLOP * 4 * M * P)
+        gram_matrix = FLOP * 2 * n * (M * sum(map(sum, J.shapes)) if M <= P else M * P) + EIGH * n**3
+        return ("svds", "tsqr") if pairs < gram_matrix else ("gram", "tsqr")
+    return ("dense",) if n <= max(64, 4 * k) and M * P <= DENSE else ("svds", "dense")

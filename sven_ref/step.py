@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 
 from .errors import ArgumentError, check_choice, check_finite, check_integer, check_number, check_theta
-from .jacobian import restrict
 from .mlp import MLP
 from .pinv import truncated_pinv
 from .residuals import Problem
@@ -83,7 +82,7 @@ def step(
 
     J = problem.jacobian(theta, batch)
     R = J.value
-    J_pinv = truncated_pinv(J if columns is None else restrict(J, columns), k, rtol, atol, solver, rng)
+    J_pinv = truncated_pinv(J if columns is None else J.restrict(columns), k, rtol, atol, solver, rng)
     delta = J_pinv @ R
     new = theta.copy()
     new[slice(None) if columns is None else columns] -= lr * delta
@@ -100,8 +99,8 @@ def step(
         actual_norm=float(np.linalg.norm(problem.residuals(new, batch))) if actual else None,
         update_norm=lr * float(np.linalg.norm(delta)),
         solver=J_pinv.solver,
-        n_jvp=J.n_jvp,
-        n_vjp=J.n_vjp,
+        n_jvp=J.counts["jvp"],
+        n_vjp=J.counts["vjp"],
         columns=columns,
     )
     return new, info

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from strategies import SEEDS, matrices, with_spectrum
 
 import sven_ref as sr
-from sven_ref import solvers
 from sven_ref.errors import ConvergenceError, SolverFloorError
+from sven_ref.jacobian import power_of_two
 
 every_solver = pytest.mark.parametrize("solver", list(sr.SOLVERS))
 SQUARED = ("svds", "gram")
@@ -207,20 +207,24 @@ def test_svds_hands_over_to_dense_where_it_needs_every_triplet(shape, k):
     assert J_pinv.rank == k
 
 
-def test_svds_is_what_runs_otherwise(monkeypatch):
+@pytest.mark.parametrize(("shape", "name"), [((8, 12), "eigsh"), ((12, 8), "svds")])
+def test_arpack_is_what_runs_otherwise(monkeypatch, shape, name):
+    """On JJᵀ where J is wide, so that no P × k numbers are made; by SciPy's svds where it is tall."""
     calls = []
-    true = scipy.sparse.linalg.svds
-    monkeypatch.setattr(scipy.sparse.linalg, "svds", lambda *a, **kw: calls.append(kw["k"]) or true(*a, **kw))
-    assert sr.truncated_pinv(np.random.default_rng(0).standard_normal((8, 12)), 3).solver == "svds"
-    assert calls == [4]
+    true = getattr(scipy.sparse.linalg, name)
+    monkeypatch.setattr(scipy.sparse.linalg, name, lambda *a, **kw: calls.append(kw["k"]) or true(*a, **kw))
+    J_pinv = sr.truncated_pinv(np.random.default_rng(0).standard_normal(shape), 3)
+    assert (J_pinv.solver, calls) == ("svds", [4])
+    assert (J_pinv.Vt is None) == (shape == (8, 12))
 
 
-def test_svds_hands_over_to_dense_where_arpack_does_not_converge(monkeypatch):
+@pytest.mark.parametrize(("shape", "name"), [((8, 12), "eigsh"), ((12, 8), "svds")])
+def test_svds_hands_over_where_arpack_does_not_converge(monkeypatch, shape, name):
     def fail(*args, **kwargs):
         raise scipy.sparse.linalg.ArpackNoConvergence("no convergence", np.empty(0), np.empty((0, 0)))
 
-    monkeypatch.setattr(scipy.sparse.linalg, "svds", fail)
-    assert sr.truncated_pinv(np.random.default_rng(0).standard_normal((8, 12)), 3).solver == "dense"
+    monkeypatch.setattr(scipy.sparse.linalg, name, fail)
+    assert sr.truncated_pinv(np.random.default_rng(0).standard_normal(shape), 3).solver == "dense"
 
 
 def test_dense_falls_back_to_qr_iteration(monkeypatch):
@@ -245,20 +249,20 @@ def test_the_same_seed_gives_the_same_bits(solver, seed):
 def test_products_are_counted(solver):
     J = sr.as_product_operator(np.random.default_rng(0).standard_normal((12, 30)))
     sr.truncated_pinv(J, 3, solver=solver)
-    if solver == "svds":  # every product with JJᵀ is a pair, and k + 1 right vectors are made at the end
-        assert J.n_vjp == J.n_jvp + 4
+    if solver == "svds":  # the probe, then every product with JJᵀ is a pair
+        assert 1 + 4 < J.counts["vjp"] == J.counts["jvp"] <= 1 + 3 * 12
     elif solver == "gram":  # the probe, then a pair for each row
-        assert (J.n_jvp, J.n_vjp) == (1 + 12, 1 + 12)
+        assert (J.counts["jvp"], J.counts["vjp"]) == (1 + 12, 1 + 12)
     else:  # the probe, a sketch of k + oversample = 12 columns, and a certificate of k + 1
-        assert (J.n_jvp, J.n_vjp) == (1 + 12 + 4, 1 + 12)
+        assert (J.counts["jvp"], J.counts["vjp"]) == (1 + 12 + 4, 1 + 12)
     dense = sr.as_product_operator(np.ones((12, 30)))
     sr.truncated_pinv(dense, 3, solver="dense")
-    assert (dense.n_jvp, dense.n_vjp) == (0, 12)
+    assert (dense.counts["jvp"], dense.counts["vjp"]) == (0, 12)
 
 
 @given(st.floats(1e-320, 1e308))
 def test_power_of_two(x):
-    c = solvers.power_of_two(x)
+    c = power_of_two(x)
     assert c <= x < 2 * c
     assert np.frexp(c)[0] == 0.5
-    assert solvers.power_of_two(0.0) == 1.0
+    assert power_of_two(0.0) == 1.0

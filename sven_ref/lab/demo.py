@@ -44,7 +44,7 @@ def run(
     k: int = 32,
     rtol: float = 1e-4,
     kappa: float = 2.0,
-    solver: str = "dense",
+    solver: str = "auto",
     adam_lr: float = 1e-3,
     out: str | Path = "sven-demo",
 ) -> dict[str, Any]:
