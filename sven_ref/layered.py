@@ -81,7 +81,7 @@ class LayeredLinearOperator(ProductLinearOperator):
         return np.sqrt(squares) * c
 
     def column_blocks(self) -> Iterator[Any]:
-        """J[:, S] of shape (M, |S|), float64, for consecutive sets of columns S: `BLOCK` numbers or one input's worth."""
+        """J[:, S] of shape (M, |S|), float64, for consecutive column sets S: `BLOCK` numbers or one input's worth."""
         for x, g in zip(self.inputs, self.signals, strict=True):
             n = max(1, BLOCK // g.size)
             for i in range(0, x.shape[1], n):
