@@ -14,15 +14,30 @@ from collections.abc import Sequence
 from typing import Any
 
 import autograd.numpy as np
+from autograd.extend import defvjp, primitive
 from autograd.scipy.special import erf
 
 from . import flat
 from .errors import ArgumentError, ShapeError, check_choice, check_integer
 
+
+@primitive
+def gelu(z: Any) -> Any:
+    """Exact GELU, z Φ(z) with Φ(z) = (1 + erf(z/√2))/2, as one operation on the tape."""
+    return z * Phi(z)
+
+
+def Phi(z: Any) -> Any:
+    """The normal distribution function, in z's dtype."""
+    return 0.5 + 0.5 * erf(math.sqrt(0.5) * z)
+
+
+defvjp(gelu, lambda ans, z: lambda g: g * (Phi(z) + z * np.exp(-0.5 * z * z) * (1 / math.sqrt(2 * math.pi))))
+
 ACTIVATIONS = {
     "tanh": np.tanh,
     "relu": lambda z: z * (z > 0),  # derivative 0 at 0, as in PyTorch
-    "gelu": lambda z: 0.5 * z * (1.0 + erf(z * math.sqrt(0.5))),  # exact: z Φ(z)
+    "gelu": gelu,
     "sine": np.sin,
     "identity": lambda z: z,
 }
