@@ -35,7 +35,8 @@ class ProductLinearOperator(LinearOperator):
     ----------
     shape, dtype : (M, P) and float32 or float64
     jvp, vjp : callables (P,) -> (M,) and (M,) -> (P,)
-    blocks : whether both also take blocks, (P, n) -> (M, n) and (M, n) -> (P, n); else columns go one by one
+    blocks : whether both also take blocks, (P, n) -> (M, n) and (M, n) -> (P, n), and return arrays of their own; else
+        columns go one by one and are copied
     value : R of shape (M,) where the operator is the Jacobian of a function, else None
 
     Attributes
@@ -53,6 +54,7 @@ class ProductLinearOperator(LinearOperator):
         super().__init__(np.dtype(dtype), shape)
         self.jvp, self.vjp, self.blocks, self.value = jvp, vjp, blocks, value
         self.counts = {"jvp": 0, "vjp": 0}
+        self.inner: ProductLinearOperator | None = None  # the operator whose checked products this one passes on
 
     def _matmat(self, V: Any) -> Any:
         self.counts["jvp"] += V[0].size
@@ -78,13 +80,16 @@ class ProductLinearOperator(LinearOperator):
 
     def _product(self, name: str, apply: Product, X: Any, rows: int) -> Any:
         X = np.asarray(X, dtype=self.dtype)
-        Y = np.empty((rows, *X.shape[1:]), self.dtype, order="F")  # a copy: `apply` may hand out one buffer twice
-        if X.ndim == 1 or self.blocks:
-            Y[...] = apply(X)
-        else:
-            for j, x in enumerate(X.T):
+        if self.blocks:
+            Y = np.asarray(apply(X), dtype=self.dtype)
+        else:  # a copy: `apply` may hand out one buffer twice
+            columns = X.reshape(len(X), -1).T
+            Y = np.empty((rows, len(columns)), self.dtype, order="F")
+            for j, x in enumerate(columns):
                 Y[:, j] = apply(x)
-        check_finite(f"Jacobian product {name}", Y)
+            Y = Y.reshape(rows, *X.shape[1:])
+        if not self.inner:
+            check_finite(f"Jacobian product {name}", Y)
         return Y
 
 
@@ -162,15 +167,17 @@ def restrict(J: ProductLinearOperator, columns: Any) -> ProductLinearOperator:
         return full
 
     shape = (J.shape[0], len(columns))
-    return ProductLinearOperator(
-        shape, J.dtype, lambda V: J @ scatter(V), lambda U: (J.H @ U)[columns], blocks=True, value=J.value
-    )
+    part = ProductLinearOperator(shape, J.dtype, lambda V: J @ scatter(V), lambda U: (J.H @ U)[columns], True, J.value)
+    part.inner = J
+    return part
 
 
 def scaled(J: ProductLinearOperator, c: float) -> ProductLinearOperator:
-    """J / c; products count as products with J."""
+    """J / c for c a power of two; products count as products with J."""
     c = J.dtype.type(c)
-    return ProductLinearOperator(J.shape, J.dtype, lambda V: (J @ V) / c, lambda U: (J.H @ U) / c, blocks=True)
+    part = ProductLinearOperator(J.shape, J.dtype, lambda V: (J @ V) / c, lambda U: J.H @ (U / c), True)
+    part.inner = J
+    return part
 
 
 def power_of_two(x: float) -> float:

@@ -51,9 +51,12 @@ class LayeredLinearOperator(ProductLinearOperator):
 
     def _vjp(self, U: Any) -> Any:
         weights = np.repeat(U.reshape(len(U), 1, -1), self.m, axis=0)  # (B, 1, n)
-        layers = zip(self.inputs, self.signals, strict=True)
-        blocks = [x.T @ (g[:, :, None] * weights).reshape(len(x), -1) for x, g in layers]
-        return np.concatenate([block.reshape(-1, *U.shape[1:]) for block in blocks])
+        product, start = np.empty((self.shape[1], *U.shape[1:]), self.dtype), 0
+        for x, g in zip(self.inputs, self.signals, strict=True):
+            layer = product[start : start + x.shape[1] * g.shape[1]]
+            np.matmul(x.T, (g[:, :, None] * weights).reshape(len(x), -1), out=layer.reshape(x.shape[1], -1))
+            start += len(layer)
+        return product
 
     def _pool(self, A: Any) -> Any:
         """Sums over the m samples of each micro-batch, (B, …) -> (M, …)."""

@@ -73,10 +73,15 @@ class TruncatedPinv(LinearOperator):
 
     def _matmat(self, R: Any) -> Any:
         check_finite("residuals", R)
-        return np.asarray(self._v(self._ut(R) / self.s) / self.c, self.dtype)
+        return self._divided(self._v, self._ut(R) / self.s)
 
     def _rmatmat(self, x: Any) -> Any:
-        return np.asarray(self._u(self._vt(x) / self.s) / self.c, self.dtype)
+        return self._divided(self._u, self._vt(x) / self.s)
+
+    def _divided(self, lift: Any, y: Any) -> Any:
+        """lift(y)/c: by dividing the q numbers of y, unless c is so small or large that they would overflow."""
+        c, tiny = self.c, float(np.finfo(self.dtype).tiny) ** 0.25
+        return np.asarray(lift(y / c) if tiny < c < 1 / tiny else lift(y) / c, self.dtype)
 
     def _matvec(self, R: Any) -> Any:
         return self._matmat(np.reshape(R, (-1, 1)))[:, 0]

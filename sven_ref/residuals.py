@@ -64,6 +64,8 @@ LOSSES = (*SQUARES, "cross_entropy")
 
 def power(base: Any, exponent: float) -> Any:
     """base^exponent for base ≥ 0, with value and derivative 0 at base = 0 (SPEC 2.5)."""
+    if exponent == 1:
+        return base
     positive = base > 0
     return np.where(positive, np.where(positive, base, 1.0) ** exponent, 0.0)
 

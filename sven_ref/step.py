@@ -76,16 +76,20 @@ def step(
     actual : also evaluate ‖R(θ')‖, one more forward pass
     """
     lr = check_number("lr", lr, "≥ 0", lambda x: x >= 0)
-    rng = np.random.default_rng(rng)
     theta = check_theta(theta)
+    if param_fraction != 1 or mask != "elementwise":
+        rng = np.random.default_rng(rng)
     columns = draw_columns(problem, theta.size, param_fraction, mask, rng)
 
     J = problem.jacobian(theta, batch)
     R = J.value
     J_pinv = truncated_pinv(J if columns is None else J.restrict(columns), k, rtol, atol, solver, rng)
     delta = J_pinv @ R
-    new = theta.copy()
-    new[slice(None) if columns is None else columns] -= lr * delta
+    if columns is None:
+        new = theta - lr * delta
+    else:
+        new = theta.copy()
+        new[columns] -= lr * delta
 
     check_finite("updated theta", new)
     info = StepInfo(
@@ -106,7 +110,7 @@ def step(
     return new, info
 
 
-def draw_columns(problem: Problem, P: int, fraction: float, mask: str, rng: np.random.Generator) -> Any:
+def draw_columns(problem: Problem, P: int, fraction: float, mask: str, rng: Any) -> Any:
     """The parameters that a step may move, ascending indices into θ; None for all (SPEC 5).
 
     "elementwise": ⌊f P⌋ coordinates, uniform without replacement. "rows": in each layer of an MLP max(1, round(f·out))
