@@ -85,11 +85,13 @@ def step(
     R = J.value
     J_pinv = truncated_pinv(J if columns is None else J.restrict(columns), k, rtol, atol, solver, rng)
     delta = J_pinv @ R
+    update_norm = lr * float(np.linalg.norm(delta))
+    delta *= -lr  # from here on in place: vectors of length P are what a step costs
     if columns is None:
-        new = theta - lr * delta
+        new = np.add(theta, delta, out=delta)
     else:
         new = theta.copy()
-        new[columns] -= lr * delta
+        new[columns] += delta
 
     check_finite("updated theta", new)
     info = StepInfo(
@@ -101,7 +103,7 @@ def step(
         residual_norm=float(np.linalg.norm(R)),
         predicted_norm=float(np.linalg.norm(R - lr * J_pinv.project(R))),
         actual_norm=float(np.linalg.norm(problem.residuals(new, batch))) if actual else None,
-        update_norm=lr * float(np.linalg.norm(delta)),
+        update_norm=update_norm,
         solver=J_pinv.solver,
         n_jvp=J.counts["jvp"],
         n_vjp=J.counts["vjp"],
