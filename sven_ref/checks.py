@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from .errors import CheckFailed, check_integer, check_theta
-from .jacobian import as_product_operator
+from .jacobian import ProductLinearOperator, as_product_operator, norm, power_of_two, scaled
 from .pinv import TruncatedPinv
 
 
@@ -22,7 +22,7 @@ def dot_test(J: Any, rng: Any = 0, rtol: float | None = None, trials: int = 3) -
 
     `rtol`: by default 100 ε of J's dtype; give more for an operator whose products are inexact.
     """
-    J, rng = as_product_operator(J), np.random.default_rng(rng)
+    J, rng = _near_one(as_product_operator(J)), np.random.default_rng(rng)
     rtol = 100 * float(np.finfo(J.dtype).eps) if rtol is None else rtol
     worst = 0.0
     for _ in range(check_integer("trials", trials)):
@@ -38,6 +38,11 @@ def dot_test(J: Any, rng: Any = 0, rtol: float | None = None, trials: int = 3) -
     return worst
 
 
+def _near_one(J: ProductLinearOperator) -> ProductLinearOperator:
+    """J over a power of two near the size of its products, so that squares neither overflow nor underflow."""
+    return scaled(J, power_of_two(float(np.abs(J.matvec(np.ones(J.shape[1], J.dtype))).max())))
+
+
 def check_jacobian(
     fun: Callable[[Any], Any], theta: Any, J: Any, rng: Any = 0, rtol: float | None = None, trials: int = 3
 ) -> float:
@@ -50,20 +55,21 @@ def check_jacobian(
     eps = float(np.finfo(theta.dtype).eps)
     rtol = 100 * eps ** (2 / 3) if rtol is None else rtol
     h = eps ** (1 / 3) * max(1.0, float(np.linalg.norm(theta)))
-    rounding = 10 * eps * float(np.linalg.norm(fun(theta))) / h
+    rounding = 10 * eps * norm(fun(theta)) / h
     worst = 0.0
     for _ in range(check_integer("trials", trials)):
         v = rng.standard_normal(theta.size)
         v = (v / np.linalg.norm(v)).astype(theta.dtype)
         step = np.asarray(h, theta.dtype) * v
         difference = (np.asarray(fun(theta + step)) - np.asarray(fun(theta - step))) / (2 * h)
-        Jv = J.matvec(v)
+        c = power_of_two(max(float(np.abs(difference).max()), float(np.abs(Jv := J.matvec(v)).max())))
+        difference, Jv = difference / c, Jv / c
         error, size = float(np.linalg.norm(Jv - difference)), float(np.linalg.norm(difference))
         worst = max(worst, error / size if size > 0 else error)
-        if error > rtol * size + rounding:
+        if error > rtol * size + rounding / c:
             raise CheckFailed(
                 f"check_jacobian: Jv differs from central differences by {error:.2g} of {size:.2g}, "
-                f"bound {rtol * size + rounding:.2g}"
+                f"bound {rtol * size + rounding / c:.2g}"
             )
     return worst
 
@@ -75,7 +81,7 @@ def check_pinv(J: Any, J_pinv: TruncatedPinv, rng: Any = 0, rtol: float | None =
 
     `rtol`: by default 1000 ε σ_1/σ_q, the rounding that dividing by σ_q may amplify.
     """
-    J, rng = as_product_operator(J), np.random.default_rng(rng)
+    J, rng = scaled(as_product_operator(J), J_pinv.c), np.random.default_rng(rng)
     s = J_pinv.singular_values
     if J_pinv.rank == 0:
         return 0.0
@@ -86,13 +92,13 @@ def check_pinv(J: Any, J_pinv: TruncatedPinv, rng: Any = 0, rtol: float | None =
     def J_q(x: Any) -> Any:
         return J_pinv.project(J.matvec(x))
 
-    Xu, Xt, Jv, Jw = J_pinv.matvec(u), J_pinv.matvec(t), J_q(v), J_q(w)
-    norm = np.linalg.norm
+    X = scaled(as_product_operator(J_pinv), 1 / J_pinv.c)  # the pseudoinverse of J/c
+    Xu, Xt, Jv, Jw = X.matvec(u), X.matvec(t), J_q(v), J_q(w)
     errors = {
-        "J X J = J": norm(J_q(J_pinv.matvec(Jv)) - Jv) / norm(Jv),
-        "X J X = X": norm(J_pinv.matvec(J_q(Xu)) - Xu) / norm(Xu),
+        "J X J = J": norm(J_q(X.matvec(Jv)) - Jv) / norm(Jv),
+        "X J X = X": norm(X.matvec(J_q(Xu)) - Xu) / norm(Xu),
         "J X symmetric": abs(J_q(Xu) @ t - u @ J_q(Xt)) / (norm(u) * norm(t)),
-        "X J symmetric": abs(J_pinv.matvec(Jv) @ w - v @ J_pinv.matvec(Jw)) / (norm(v) * norm(w)),
+        "X J symmetric": abs(X.matvec(Jv) @ w - v @ X.matvec(Jw)) / (norm(v) * norm(w)),
     }
     for condition, error in errors.items():
         if not error <= rtol:

@@ -7,6 +7,7 @@ argument errors are also `ValueError`, so that code which knows nothing of this 
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Collection
 from typing import Any
 
@@ -70,7 +71,7 @@ def check_integer(name: str, value: Any, least: int = 1) -> int:
 def check_number(name: str, value: Any, allowed: str, inside: Callable[[float], bool]) -> float:
     """`value` as a float; raise `ArgumentError` unless it is a finite number with inside(value); `allowed` says so."""
     number = isinstance(value, int | float | np.number) and not isinstance(value, bool | np.complexfloating)
-    if not (number and math.isfinite(value) and inside(float(value))):
+    if not (number and abs(value) <= sys.float_info.max and inside(float(value))):
         raise ArgumentError(f"{name} = {value!r}: must be a finite number {allowed}")
     return float(value)
 
@@ -80,8 +81,10 @@ def check_finite(name: str, array: Any) -> None:
 
     Works on the values of arrays that autograd is tracing, too.
     """
-    if type(array) is np.ndarray and array.dtype.kind == "f" and math.isfinite(np.vdot(array, array)):
-        return  # quicker than looking at each; a sum of squares that overflows decides nothing
+    if type(array) is np.ndarray and array.dtype.kind == "f":
+        with np.errstate(all="ignore"):
+            if math.isfinite(np.vdot(array, array)):
+                return  # quicker than looking at each; a sum of squares that overflows decides nothing
     finite = np.isfinite(array)
     if not finite.all():
         bad = np.argwhere(~finite)

@@ -124,7 +124,7 @@ def jacobian(fun: Callable[[Any], Any], theta: Any) -> ProductLinearOperator:
     NonFiniteError
         θ, fun(θ) or, later, a product is not finite.
     """
-    theta = check_theta(theta)
+    theta = check_theta(theta).copy()  # J stays what it is when the caller updates θ in place
     vjp, R = linearise(fun, theta)
     R = check_residuals(R)
     vjp_of_vjp = cache(lambda: linearise(vjp, np.zeros_like(R))[0])
@@ -145,9 +145,10 @@ def as_product_operator(J: Any) -> ProductLinearOperator:
     """
     if isinstance(J, ProductLinearOperator):
         return J
-    array = issparse(J) or not isinstance(J, LinearOperator)
-    if (array and np.ndim(J) != 2) or 0 in J.shape:
-        raise ShapeError(f"J has shape {np.shape(J)}: must be (M, P) with M, P ≥ 1")
+    array = not isinstance(J, LinearOperator)
+    J = np.asarray(J) if array and not issparse(J) else J
+    if len(J.shape) != 2 or 0 in J.shape:
+        raise ShapeError(f"J has shape {J.shape}: must be (M, P) with M, P ≥ 1")
     A = aslinearoperator(J)
     dtype = np.dtype(A.dtype)
     if dtype.kind not in "fiub":
@@ -183,3 +184,9 @@ def scaled(J: ProductLinearOperator, c: float) -> ProductLinearOperator:
 def power_of_two(x: float) -> float:
     """The largest power of two ≤ x (1 for x = 0): dividing by it is exact."""
     return math.ldexp(1.0, math.frexp(x)[1] - 1) if x > 0 else 1.0
+
+
+def norm(x: Any) -> float:
+    """‖x‖ with no overflow or underflow of its squares."""
+    size = float(np.abs(x).max())
+    return size * float(np.linalg.norm(x / size)) if 0 < size < math.inf else size

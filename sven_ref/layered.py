@@ -170,10 +170,13 @@ class ColumnsLinearOperator(ProductLinearOperator):
         return restrict(self.J.float64(), self.columns)
 
 
-def layered_jacobian(net: MLP, theta: Any, x: Any, residuals_of: Callable[[Any], Any], m: int) -> LayeredLinearOperator:
+def layered_jacobian(
+    net: MLP, theta: Any, x: Any, residuals_of: Callable[[Any], Any], m: int, trusted: bool
+) -> LayeredLinearOperator | None:
     """J at θ for R = residuals_of(net(θ, x)), whose entry for group α depends on samples αm … αm + m − 1 alone.
 
-    One forward and one backward pass. `residuals_of` maps outputs (B, C) to R of shape (B/m,).
+    One forward and one backward pass. `residuals_of` maps outputs (B, C) to R of shape (B/m,). If it is not `trusted`
+    to keep samples apart, one more backward pass tries it, and None comes back where they are coupled.
     """
     inputs: list[Any] = []
 
@@ -185,6 +188,12 @@ def layered_jacobian(net: MLP, theta: Any, x: Any, residuals_of: Callable[[Any],
     shapes = [(len(x), n_out) for n_out in net.sizes[1:]]
     vjp, R = linearise(shifted, np.zeros(flat.size(shapes), theta.dtype))
     R = check_residuals(R)
-    signals = flat.unravel(vjp(np.ones_like(R)), shapes)
+    g = vjp(np.ones_like(R))
+    signals = flat.unravel(g, shapes)
+    if not trusted:
+        u = np.random.default_rng(0).standard_normal(R.shape).astype(R.dtype)
+        apart = flat.ravel([np.repeat(u, m)[:, None] * signal for signal in signals])
+        if np.abs(vjp(u) - apart).max() > 1e3 * np.finfo(R.dtype).eps * np.abs(g).max():
+            return None
     ones = np.ones((len(x), 1), theta.dtype)
     return LayeredLinearOperator([np.hstack([getval(a), ones]) for a in inputs], signals, R.astype(theta.dtype))

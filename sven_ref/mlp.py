@@ -59,8 +59,8 @@ class MLP:
     """
 
     def __init__(self, sizes: Sequence[int], activation: str = "gelu") -> None:
-        if len(sizes) < 2:
-            raise ArgumentError(f"sizes = {tuple(sizes)!r}: must have at least two entries, input and output width")
+        if not isinstance(sizes, Sequence | np.ndarray) or len(sizes) < 2:
+            raise ArgumentError(f"sizes = {sizes!r}: must have at least two entries, input and output width")
         check_choice("activation", activation, ACTIVATIONS)
         self.sizes = tuple(check_integer(f"sizes[{i}]", n) for i, n in enumerate(sizes))
         self.activation = activation
@@ -73,6 +73,8 @@ class MLP:
 
     def init(self, rng: Any = 0, dtype: Any = np.float64) -> Any:
         """θ of shape (P,): W_l and b_l uniform in ±1/√in, drawn layer by layer. `rng`: a seed or a Generator."""
+        if dtype not in (np.float32, np.float64):
+            raise ArgumentError(f"dtype = {dtype!r}: must be float32 or float64")
         rng = np.random.default_rng(rng)
         bounds = [1 / math.sqrt(n_in) for n_in in self.sizes[:-1] for _ in "Wb"]
         draws = [rng.uniform(-b, b, shape) for b, shape in zip(bounds, self.shapes, strict=True)]

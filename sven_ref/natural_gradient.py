@@ -22,9 +22,10 @@ from typing import Any
 import numpy as np
 from scipy.sparse.linalg import lsmr
 
-from .errors import RankError, ShapeError, check_finite, check_number
-from .jacobian import ProductLinearOperator, as_product_operator
+from .errors import ConvergenceError, RankError, ShapeError, check_finite, check_number
+from .jacobian import ProductLinearOperator, as_product_operator, scaled
 from .pinv import truncated_pinv
+from .triplets import probe
 
 
 def fisher(J: Any) -> ProductLinearOperator:
@@ -42,8 +43,13 @@ def natural_gradient(J: Any, gradient: Any) -> Any:
 def gauss_newton(J: Any, R: Any) -> Any:
     """The shortest minimiser of ‖Jx − R‖, by LSMR to working precision; singular values are never squared."""
     J = as_product_operator(J)
-    R, eps = _vector("R", R, J.shape[0]), np.finfo(J.dtype).eps
-    return lsmr(J, R, atol=eps, btol=eps, conlim=0, maxiter=50 * max(J.shape))[0]
+    R, eps, c = _vector("R", R, J.shape[0]), np.finfo(J.dtype).eps, probe(J, 0)
+    if c == 0:
+        return np.zeros(J.shape[1], J.dtype)
+    x, stop, *_ = lsmr(scaled(J, c), R, atol=eps, btol=eps, conlim=0, maxiter=50 * max(J.shape))
+    if stop == 7:
+        raise ConvergenceError(f"gauss_newton: LSMR did not converge in {50 * max(J.shape)} steps; use truncated_pinv")
+    return x / c
 
 
 def damped_primal(J: Any, R: Any, mu: float) -> Any:

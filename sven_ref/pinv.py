@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
-from .errors import SolverFloorError, check_choice, check_finite, check_integer, check_number
+from .errors import ArgumentError, ShapeError, SolverFloorError, check_choice, check_finite, check_integer, check_number
 from .jacobian import ProductLinearOperator, as_product_operator, scaled
 from .solvers import SOLVERS, plan
 from .triplets import Triplets
@@ -41,7 +41,7 @@ class TruncatedPinv(LinearOperator):
     ----------
     rank : q, how many triplets are kept
     singular_values : σ_1 ≥ … ≥ σ_q, those kept
-    spectrum : all σ the solver returned, before the cut; at least σ_1 … σ_{k+1}
+    spectrum : all σ the solver returned, before the cut; σ_1 … σ_{k+1} at least, where they are not all zero
     gap : σ_{q+1}/σ_q; the update is unique iff it is below 1 (SPEC 3.5). 0 where nothing is cut or nothing kept
     solver : the solver that did the work, which may be the documented stand-in for the one asked for
     """
@@ -73,9 +73,12 @@ class TruncatedPinv(LinearOperator):
 
     def _matmat(self, R: Any) -> Any:
         check_finite("residuals", R)
+        if np.iscomplexobj(R):
+            raise ArgumentError("residuals are complex: must be real numbers")
         return self._divided(self._v, self._ut(R) / self.s)
 
     def _rmatmat(self, x: Any) -> Any:
+        check_finite("x", x)
         return self._divided(self._u, self._vt(x) / self.s)
 
     def _divided(self, lift: Any, y: Any) -> Any:
@@ -91,6 +94,9 @@ class TruncatedPinv(LinearOperator):
 
     def project(self, R: Any) -> Any:
         """P_q R = U_q U_qᵀ R = J J⁺ R of shape (M,): the part of the residuals that the kept triplets reach."""
+        if np.shape(R) != (self.shape[1],):
+            raise ShapeError(f"residuals have shape {np.shape(R)}: must be ({self.shape[1]},)")
+        check_finite("residuals", R)
         return self._u(self._ut(np.reshape(R, (-1, 1))))[:, 0]
 
     def factors(self) -> tuple[Any, Any]:

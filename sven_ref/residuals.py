@@ -15,59 +15,15 @@ from collections.abc import Callable
 from typing import Any
 
 import autograd.numpy as np
-from autograd.scipy.special import logsumexp
 from autograd.tracer import getval
 
 from .errors import ArgumentError, ShapeError, check_choice, check_finite, check_integer, check_number, check_theta
 from .jacobian import ProductLinearOperator, check_residuals, jacobian
 from .layered import layered_jacobian
+from .losses import LOSSES, SQUARES, check_outputs, cross_entropy, power
 from .mlp import MLP
 
 ROWS = (None, "unsigned", "signed", "per_output")
-
-
-def check_outputs(f: Any, y: Any) -> int:
-    """B, or an error unless f has shape (B, C) for the B samples of y."""
-    if np.ndim(f) != 2 or len(f) != len(y):
-        raise ShapeError(f"model returned shape {np.shape(f)}: must be (B, C) = ({len(y)}, C), samples first")
-    return len(f)
-
-
-def difference(f: Any, y: Any) -> Any:
-    """r = f − y, both (B, C)."""
-    if np.shape(y) != np.shape(f):
-        raise ShapeError(f"y has shape {np.shape(y)}: must be {np.shape(f)}, that of the model's outputs")
-    return f - y
-
-
-def one_hot(f: Any, y: Any) -> Any:
-    """The labels y, integers of shape (B,) in 0 … C−1, as an array like f of shape (B, C)."""
-    B, C = np.shape(f)
-    if np.shape(y) != (B,) or y.dtype.kind not in "iu":
-        raise ShapeError(f"y has shape {np.shape(y)} and dtype {y.dtype}: must be ({B},) integer class labels")
-    if y.min() < 0 or y.max() >= C:
-        raise ArgumentError(f"y has labels {y.min()} to {y.max()}: must be in 0 … {C - 1}, one per output")
-    return (y[:, None] == np.arange(C)).astype(f.dtype)
-
-
-def cross_entropy(f: Any, y: Any) -> Any:
-    """ℓ = −log softmax(f)_y = log(1 + Σ_{c≠y} e^{f_c − f_y}): never below zero, exact where it is tiny."""
-    target = one_hot(f, y)
-    others = f - np.sum(f * target, axis=1, keepdims=True) - 1e30 * target
-    return np.logaddexp(0.0, logsumexp(others, axis=1))
-
-
-# Losses that are squares, by the difference r of shape (B, C) they square: ℓ = Σ_c r_c².
-SQUARES: dict[Any, Any] = {"squared_error": difference, "label_regression": lambda f, y: difference(f, one_hot(f, y))}
-LOSSES = (*SQUARES, "cross_entropy")
-
-
-def power(base: Any, exponent: float) -> Any:
-    """base^exponent for base ≥ 0, with value and derivative 0 at base = 0 (SPEC 2.5)."""
-    if exponent == 1:
-        return base
-    positive = base > 0
-    return np.where(positive, np.where(positive, base, 1.0) ** exponent, 0.0)
 
 
 class Problem:
@@ -113,9 +69,12 @@ class Problem:
         kappa = (2 if residuals is None else 1) if kappa is None else kappa
         self.kappa = check_number("kappa", kappa, "> 0", lambda x: x > 0)
         self.micro_batch = check_integer("micro_batch", micro_batch)
-        if residuals is not None and (self.kappa != 1 or rows is not None or self.micro_batch != 1):
-            raise ArgumentError("kappa, rows, micro_batch: must be left at their defaults when residuals= is given")
-        if rows in ("signed", "per_output") and (self.micro_batch != 1 or loss not in SQUARES):
+        defaults = self.kappa == 1 and rows is None and self.micro_batch == 1 and loss == "squared_error"
+        if residuals is not None and not defaults:
+            raise ArgumentError(
+                "loss, kappa, rows, micro_batch: must be left at their defaults when residuals= is given"
+            )
+        if rows in ("signed", "per_output") and (self.micro_batch != 1 or callable(loss) or loss not in SQUARES):
             raise ArgumentError(f"rows = {rows!r}: must go with micro_batch = 1 and a loss of {', '.join(SQUARES)}")
         if rows == "per_output" and self.kappa != 1:
             raise ArgumentError(f"kappa = {self.kappa:g}: must be 1 when rows = 'per_output'")
@@ -139,7 +98,11 @@ class Problem:
     def residuals_of(self, f: Any, y: Any) -> Any:
         """Outputs f of shape (B, C) -> residuals R of shape (M,): the four lines at the head of this module."""
         B = check_outputs(f, y)
-        square, one_output, rows = SQUARES.get(self.loss), np.shape(f)[1] == 1, self.rows
+        square, one_output, rows = (
+            None if callable(self.loss) else SQUARES.get(self.loss),
+            np.shape(f)[1] == 1,
+            self.rows,
+        )
         if rows is None:
             rows = "signed" if square and one_output and self.micro_batch == 1 else "unsigned"
         if rows == "signed" and not one_output:
@@ -160,7 +123,7 @@ class Problem:
             return lambda theta: self.residuals_fun(theta, batch)  # type: ignore[misc]
 
         def residuals(theta: Any) -> Any:
-            x, y = self._arrays(theta, batch)
+            x, y = map(np.array, self._arrays(theta, batch))  # copies: a batch's buffer may be filled anew
             return self.residuals_of(self.model(theta, x), y)  # type: ignore[misc]
 
         return residuals
@@ -180,13 +143,16 @@ class Problem:
     def jacobian(self, theta: Any, batch: Any) -> ProductLinearOperator:
         """J of shape (M, P) at θ, a LinearOperator: nothing of that size exists. `J.value` is R, from the same pass.
 
-        An MLP with one residual per sample gives its factors (`layered`), everything else products by autograd.
+        An MLP with one residual per sample gives its factors (`layered`); one row per output, a loss of one's own that
+        couples samples, and every other model give products by autograd.
         """
         theta = check_theta(theta)
         if type(self.model) is not MLP or self.rows == "per_output":
             return jacobian(self.function(batch), theta)
         x, y = self._arrays(theta, batch)
-        return layered_jacobian(self.model, theta, x, lambda f: self.residuals_of(f, y), self.micro_batch)
+        trusted = not callable(self.loss)
+        J = layered_jacobian(self.model, theta, x, lambda f: self.residuals_of(f, y), self.micro_batch, trusted)
+        return jacobian(self.function(batch), theta) if J is None else J
 
     def _arrays(self, theta: Any, batch: Any) -> tuple[Any, Any]:
         """(x, y) checked, floats in θ's dtype."""

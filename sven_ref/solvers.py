@@ -37,6 +37,8 @@ DENSE = 1 << 26  # numbers of a dense J, at most
 def dense(J: ProductLinearOperator, k: int, rng: Any = 0) -> Triplets:
     """LAPACK on the matrix itself, made of the fewer products: rows Jᵀe_α or columns Je_i. Holds M×P numbers."""
     M, P = J.shape
+    if not J.blocks:
+        probe(J, rng)  # for its dot-test: what follows uses one of the two products alone
     A = J.rmatmat(np.eye(M, dtype=J.dtype)).T if M <= P else J.matmat(np.eye(P, dtype=J.dtype))
     c = power_of_two(float(np.abs(A).max()))
     try:
@@ -51,7 +53,8 @@ def svds(J: ProductLinearOperator, k: int, rng: Any = 0) -> Triplets:
 
     Where M ≤ P the left vectors are all that is kept: U and S² are the eigenvectors and values of JJᵀ, and neither the
     P × k right vectors nor the SVD of them, with which `scipy.sparse.linalg.svds` ends, are ever made. ARPACK can't
-    give all n triplets: k + 1 ≥ n takes `tsqr`, and so does a spectrum on which it does not converge.
+    give all n triplets: k + 1 ≥ n takes `tsqr`, and so does a spectrum on which it does not converge. A Krylov space
+    may also miss copies of a repeated σ; `missed` looks for them, and what is found missing is for `tsqr` too.
     """
     M, P = J.shape
     if k + 1 >= min(M, P):
@@ -71,7 +74,30 @@ def svds(J: ProductLinearOperator, k: int, rng: Any = 0) -> Triplets:
         return tsqr(J, k)
     order = np.argsort(-s)
     Vt = None if Vt is None else Vt[order]
+    W = U if Vt is None else Vt.T
+    if missed(A, W, float(s[order[-1]]), rng):
+        return tsqr(J, k)
     return Triplets(U[:, order], s[order], Vt, c, "svds", squared_resolution(J.dtype), squared=True)
+
+
+def missed(A: ProductLinearOperator, W: Any, s: float, rng: Any) -> bool:
+    """Whether a singular value above s = σ_{k+1} is left once the vectors W (of the smaller side) are projected out.
+
+    One eigenvalue of (I − WWᵀ) B (I − WWᵀ) with B = AAᵀ or AᵀA, from a start vector of its own, to three digits.
+    """
+    left = A.shape[0] <= A.shape[1]
+
+    def deflated(u: Any) -> Any:
+        u = u - W @ (W.T @ u)
+        u = A.matvec(A.rmatvec(u)) if left else A.rmatvec(A.matvec(u))
+        return u - W @ (W.T @ u)
+
+    B = scipy.sparse.linalg.LinearOperator((len(W),) * 2, matvec=deflated, dtype=A.dtype)
+    try:
+        largest = scipy.sparse.linalg.eigsh(B, k=1, tol=1e-3, rng=rng, return_eigenvectors=False)[0]
+    except scipy.sparse.linalg.ArpackError:  # nothing is left: ARPACK has no word for a zero operator but an error
+        return False
+    return bool(largest > s * s * (1 + 10 * squared_resolution(A.dtype)) + squared_resolution(A.dtype) ** 2)
 
 
 def gram(J: ProductLinearOperator, k: int, rng: Any = 0) -> Triplets:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from .errors import ArgumentError, check_choice, check_finite, check_integer, check_number, check_theta
+from .jacobian import norm
 from .mlp import MLP
 from .pinv import truncated_pinv
 from .residuals import Problem
@@ -85,7 +86,7 @@ def step(
     R = J.value
     J_pinv = truncated_pinv(J if columns is None else J.restrict(columns), k, rtol, atol, solver, rng)
     delta = J_pinv @ R
-    update_norm = lr * float(np.linalg.norm(delta))
+    update_norm = lr * norm(delta)
     delta *= -lr  # from here on in place: vectors of length P are what a step costs
     if columns is None:
         new = np.add(theta, delta, out=delta)
@@ -100,9 +101,9 @@ def step(
         spectrum=J_pinv.spectrum,
         gap=J_pinv.gap,
         residuals=R,
-        residual_norm=float(np.linalg.norm(R)),
-        predicted_norm=float(np.linalg.norm(R - lr * J_pinv.project(R))),
-        actual_norm=float(np.linalg.norm(problem.residuals(new, batch))) if actual else None,
+        residual_norm=norm(R),
+        predicted_norm=norm(R - lr * J_pinv.project(R)),
+        actual_norm=norm(problem.residuals(new, batch)) if actual else None,
         update_norm=update_norm,
         solver=J_pinv.solver,
         n_jvp=J.counts["jvp"],
@@ -125,7 +126,7 @@ def draw_columns(problem: Problem, P: int, fraction: float, mask: str, rng: Any)
         if size == 0:
             raise ArgumentError(f"param_fraction = {fraction:g}: must keep at least one of the P = {P} parameters")
         return None if size == P else np.sort(rng.choice(P, size, replace=False))
-    if not isinstance(problem.model, MLP):
+    if not isinstance(problem.model, MLP) or problem.model.n_params != P:
         raise ArgumentError("mask = 'rows': must go with an MLP, whose layers it knows")
     columns, start = [], 0
     for n_in, n_out in zip(problem.model.sizes[:-1], problem.model.sizes[1:], strict=True):

@@ -71,7 +71,7 @@ def nets(draw, max_width=5, outputs=None, dtypes=DTYPES):
 
 
 @st.composite
-def net_problems(draw, dtypes=DTYPES, per_output=False):
+def net_problems(draw, dtypes=DTYPES, per_output=False, kappas=(0.7, 1.0, 1.4, 2.0, 3.0)):
     """(problem, θ, batch, what the oracle needs to redo it): every loss, κ, rows and micro-batch."""
     loss = draw(st.sampled_from(["squared_error", "label_regression", "cross_entropy"]))
     net, theta, rng = draw(nets(dtypes=dtypes))
@@ -82,7 +82,7 @@ def net_problems(draw, dtypes=DTYPES, per_output=False):
     rows = draw(st.sampled_from(choices))
     m = draw(st.integers(1, 3)) if rows == "unsigned" else 1
     B = m * draw(st.integers(1, 4))
-    kappa = 1.0 if rows == "per_output" else draw(st.sampled_from([0.7, 1.0, 1.4, 2.0, 3.0]))
+    kappa = 1.0 if rows == "per_output" else draw(st.sampled_from(kappas))
     x = rng.standard_normal((B, net.sizes[0])).astype(theta.dtype)
     y = rng.standard_normal((B, C)).astype(theta.dtype) if loss == "squared_error" else rng.integers(0, C, B)
     problem = sr.Problem(net, loss, kappa=kappa, rows=rows, micro_batch=m)

@@ -3,6 +3,7 @@
 import autograd.numpy as anp
 import numpy as np
 import pytest
+from scipy.sparse.linalg import LinearOperator
 from strategies import with_spectrum
 
 import sven_ref as sr
@@ -46,6 +47,25 @@ def test_solvers_refuse_a_wrong_adjoint(name, solver):
         AdjointError, match=r"rmatvec is not the adjoint of matvec: ⟨Jv, u⟩ = .* but ⟨v, Jᵀu⟩ = .*must be within"
     ):
         sr.truncated_pinv(operator(vjp=WRONG_ADJOINTS[name]), 2, solver=solver)
+
+
+@pytest.mark.parametrize("k", [None, 2])
+def test_a_users_operator_is_tried_whatever_k(k):
+    wrong = LinearOperator((5, 8), matvec=lambda v: A @ v, rmatvec=lambda u: A[::-1].T @ u, dtype=float)
+    with pytest.raises(AdjointError):
+        sr.truncated_pinv(wrong, k)
+
+
+@pytest.mark.parametrize("scale", [1e-170, 1e170])
+def test_checks_see_errors_at_any_scale(scale):
+    J = operator(jvp=lambda v: scale * (A @ v), vjp=lambda u: scale * (A[::-1].T @ u))
+    with pytest.raises(CheckFailed):
+        sr.checks.dot_test(J)
+    with pytest.raises(CheckFailed):
+        sr.checks.check_jacobian(lambda theta: scale * anp.dot(A, theta), np.ones(8), scale * A[::-1])
+    assert sr.checks.dot_test(scale * A) < 1e-13
+    assert sr.checks.check_jacobian(lambda theta: scale * anp.dot(A, theta), np.ones(8), scale * A) < 1e-8
+    assert sr.checks.check_pinv(scale * A, sr.truncated_pinv(scale * A, 3)) < 1e-10
 
 
 def fun(theta):

@@ -111,3 +111,25 @@ def test_restriction_and_scaling_count_on_the_original():
 def test_float32_theta_with_float64_constants_stays_float32():
     J = sr.jacobian(lambda theta: np.ones(3) * theta[0], np.ones(2, np.float32))
     assert J.dtype == J.value.dtype == (J @ np.ones(2)).dtype == (J.T @ np.ones(3)).dtype == np.float32
+
+
+@pytest.mark.parametrize("kind", ["function", "general", "layered"])
+def test_a_jacobian_stays_what_it_is_when_its_arguments_change(kind):
+    net = sr.MLP((1, 2, 1))
+    theta, x, y = net.init(0), np.ones((3, 1)), np.arange(3.0)[:, None]
+    problem = sr.Problem(net)
+    J = {
+        "function": lambda: sr.jacobian(lambda t: anp.sin(t) ** 2, theta),
+        "general": lambda: sr.jacobian(problem.function((x, y)), theta),
+        "layered": lambda: problem.jacobian(theta, (x, y)),
+    }[kind]()
+    before = J @ np.eye(theta.size)
+    theta -= 0.5
+    x *= 3
+    y += 1
+    np.testing.assert_array_equal(J @ np.eye(theta.size), before)
+    np.testing.assert_allclose(J.rmatmat(np.eye(J.shape[0])).T, before, rtol=1e-14, atol=1e-15)
+
+
+def test_a_list_of_rows_is_a_matrix():
+    np.testing.assert_allclose(sr.truncated_pinv([[1.0, 2], [3, 4]]) @ np.array([5.0, 6]), [-4, 4.5])

@@ -2,6 +2,7 @@
 
 import tracemalloc
 
+import autograd.numpy as anp
 import numpy as np
 import pytest
 import tolerances
@@ -90,10 +91,27 @@ def test_products_run_no_network_pass():
 
     net = sr.MLP((2, 3, 1))
     J = sr.Problem(net, loss).jacobian(net.init(0), (np.ones((4, 2)), np.ones((4, 1))))
-    assert len(calls) == 1
+    assert len(calls) == 1  # and one backward pass tried that it keeps samples apart
     sr.truncated_pinv(J, 2) @ J.value
     sr.truncated_pinv(J, 2, solver="gram") @ J.value
     assert len(calls) == 1
+
+
+@pytest.mark.parametrize("m", [1, 2])
+def test_a_loss_that_couples_samples_is_found_and_takes_the_general_operator(m):
+    def centred(f, y):
+        return anp.sum((f - anp.mean(f) - y) ** 2, axis=1)
+
+    def apart(f, y):
+        return anp.sum((f - y) ** 2, axis=1)
+
+    net, rng = sr.MLP((2, 3, 1)), np.random.default_rng(0)
+    theta, batch = net.init(0), (rng.standard_normal((4, 2)), rng.standard_normal((4, 1)))
+    for loss, factored in ((centred, False), (apart, True)):
+        problem = sr.Problem(net, loss, micro_batch=m)
+        J = problem.jacobian(theta, batch)
+        assert isinstance(J, LayeredLinearOperator) == factored
+        sr.checks.check_jacobian(problem.function(batch), theta, J)
 
 
 def layered_with_spectrum(s, out, dtype=np.float64, seed=0):

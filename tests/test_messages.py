@@ -135,7 +135,7 @@ CASES = {
     ),
     "own kappa": (
         lambda: sr.Problem(residuals=lambda th, b: th, kappa=2),
-        r"kappa, rows, micro_batch: must be left at their defaults when residuals= is given",
+        r"loss, kappa, rows, micro_batch: must be left at their defaults when residuals= is given",
     ),
     "activation": (
         lambda: sr.MLP((1, 1), "silu"),
@@ -197,7 +197,7 @@ CASES = {
     ),
     "J of R": (
         lambda: step(sr.Problem(residuals=lambda th, b: anp.sqrt(anp.abs(th[:3] - THETA[:3])))),
-        r"Jacobian product Jᵀ u: .* values are not finite",
+        r"Jacobian product J v: .* values are not finite",
     ),
     "J 1-D": (lambda: sr.truncated_pinv(np.ones(3)), r"J has shape \(3,\): must be \(M, P\) with M, P ≥ 1"),
     "J empty": (lambda: sr.truncated_pinv(np.ones((0, 3))), r"J has shape \(0, 3\): must be \(M, P\)"),
@@ -205,6 +205,19 @@ CASES = {
     "J complex op": (
         lambda: sr.truncated_pinv(LinearOperator((2, 2), matvec=lambda v: v, dtype=complex)),
         r"J has dtype complex128: must be real numbers",
+    ),
+    "R complex": (lambda: sr.truncated_pinv(np.eye(3)) @ (np.ones(3) * 1j), r"residuals are complex: must be real"),
+    "R length, project": (
+        lambda: sr.truncated_pinv(np.eye(3)).project(np.ones(4)),
+        r"residuals have shape \(4,\): must be \(3,\)",
+    ),
+    "x nan, transposed": (lambda: sr.truncated_pinv(np.eye(3)).T @ bad(np.ones(3), 2), r"x: 1 of 3 values are not"),
+    "lr huge": (lambda: step(lr=10**400), r"lr = 10+: must be a finite number ≥ 0"),
+    "sizes int": (lambda: sr.MLP(5), r"sizes = 5: must have at least two entries"),
+    "init dtype": (lambda: NET.init(0, int), r"dtype = <class 'int'>: must be float32 or float64"),
+    "own loss": (
+        lambda: sr.Problem(residuals=lambda th, b: th, loss="cross_entropy"),
+        r"loss, kappa, rows, micro_batch: must be left",
     ),
     "R nan": (lambda: sr.truncated_pinv(np.eye(3)) @ bad(np.ones(3), 2), r"residuals: 1 of 3 values are not finite"),
     "overflow": (lambda: step(batch=(X, Y + 1e3), lr=1e308), r"updated theta: .* values are not finite"),

@@ -1,3 +1,5 @@
+from dataclasses import dataclass
+
 import autograd.numpy as anp
 import numpy as np
 import pytest
@@ -119,6 +121,19 @@ def test_a_users_loss_and_model():
     theta, batch = np.array([0.3, -0.2]), (np.array([1.0, 2, 3]), np.ones((3, 2)))
     sr.checks.check_jacobian(problem.function(batch), theta, problem.jacobian(theta, batch))
     np.testing.assert_allclose(problem.losses(theta, batch), problem.residuals(theta, batch))
+
+
+def test_an_unhashable_loss():
+    @dataclass
+    class Huber:
+        delta: float
+
+        def __call__(self, f, y):
+            return self.delta * (anp.sqrt(1 + anp.sum((f - y) ** 2, axis=1)) - 1)
+
+    problem = sr.Problem(sr.MLP((1, 2, 1)), Huber(2.0))
+    theta, batch = problem.model.init(0), (np.ones((3, 1)), np.arange(3.0)[:, None])
+    sr.checks.check_jacobian(problem.function(batch), theta, problem.jacobian(theta, batch))
 
 
 def test_conditions_of_ones_own():

@@ -1,6 +1,7 @@
 """One step of Sven against its peers: interleaved, paired, from the same weights on the same batch.
 
-    env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE python -m pytest tests/benchmarks/bench_steps.py --benchmark-json=steps.json
+    env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE OMP_WAIT_POLICY=passive \\
+        python -m pytest -s tests/benchmarks/bench_steps.py --benchmark-json=steps.json
 
 A run first asserts that the peers' updates agree with ours. Not part of the ordinary tests; needs the extra `peers`.
 """

@@ -1,10 +1,11 @@
 """Steps by libraries that no one here wrote: PyTorch, JAX and SciPy, from the same weights and batch.
 
-Each factory takes (sizes, θ, x, y, loss, lr, k, rtol) and returns `step() -> δ` or None, where δ is the update divided by
-lr, in θ's layout; every call starts from the same weights. `None` where a peer can't do the case.
+Each factory takes (sizes, θ, x, y, loss, lr, k, rtol) and returns a step to call again and again. The first-order ones
+update their weights; the others start from the same weights at every call and return δ, θ' = θ − lr δ, in θ's layout.
 """
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -13,7 +14,7 @@ import torch
 def torch_net(sizes, theta, x, y, loss):
     """Parameters [W_1, b_1, …] as tensors, and losses(params) -> (ℓ of shape (B,), [z_l], [x_l])."""
     params, start = [], 0
-    for n_in, n_out in zip(sizes[:-1], sizes[1:], strict=True):
+    for n_in, n_out in pairwise(sizes):
         for shape in ((n_in, n_out), (n_out,)):
             stop = start + math.prod(shape)
             params.append(torch.tensor(theta[start:stop].reshape(shape), requires_grad=True))
@@ -108,7 +109,7 @@ def jax_classic(sizes, theta, x, y, loss, lr, k, rtol):
     import jax
     import jax.numpy as jnp
 
-    shapes = [s for n_in, n_out in zip(sizes[:-1], sizes[1:], strict=True) for s in ((n_in, n_out), (n_out,))]
+    shapes = [s for n_in, n_out in pairwise(sizes) for s in ((n_in, n_out), (n_out,))]
 
     def residuals(theta):
         a, start = x, 0

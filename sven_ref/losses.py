@@ -1,0 +1,59 @@
+"""Per-sample losses ℓ of outputs f of shape (B, C), one scalar a sample (SPEC 2.7).
+
+squared error       ℓ = Σ_c (f_c − y_c)²                         y of shape (B, C)
+label regression    ℓ = Σ_c (f_c − [c = y])²                     y of shape (B,), integer labels
+cross-entropy       ℓ = log(1 + Σ_{c≠y} e^{f_c − f_y})           y of shape (B,), integer labels
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import autograd.numpy as np
+from autograd.scipy.special import logsumexp
+
+from .errors import ArgumentError, ShapeError
+
+
+def check_outputs(f: Any, y: Any) -> int:
+    """B, or an error unless f has shape (B, C) for the B samples of y."""
+    if np.ndim(f) != 2 or len(f) != len(y):
+        raise ShapeError(f"model returned shape {np.shape(f)}: must be (B, C) = ({len(y)}, C), samples first")
+    return len(f)
+
+
+def difference(f: Any, y: Any) -> Any:
+    """r = f − y, both (B, C)."""
+    if np.shape(y) != np.shape(f):
+        raise ShapeError(f"y has shape {np.shape(y)}: must be {np.shape(f)}, that of the model's outputs")
+    return f - y
+
+
+def one_hot(f: Any, y: Any) -> Any:
+    """The labels y, integers of shape (B,) in 0 … C−1, as an array like f of shape (B, C)."""
+    B, C = np.shape(f)
+    if np.shape(y) != (B,) or y.dtype.kind not in "iu":
+        raise ShapeError(f"y has shape {np.shape(y)} and dtype {y.dtype}: must be ({B},) integer class labels")
+    if y.min() < 0 or y.max() >= C:
+        raise ArgumentError(f"y has labels {y.min()} to {y.max()}: must be in 0 … {C - 1}, one per output")
+    return (y[:, None] == np.arange(C)).astype(f.dtype)
+
+
+def cross_entropy(f: Any, y: Any) -> Any:
+    """ℓ = −log softmax(f)_y = log(1 + Σ_{c≠y} e^{f_c − f_y}): never below zero, exact where it is tiny."""
+    target = one_hot(f, y)
+    others = f - np.sum(f * target, axis=1, keepdims=True) - 1e30 * target
+    return np.logaddexp(0.0, logsumexp(others, axis=1))
+
+
+# Losses that are squares, by the difference r of shape (B, C) they square: ℓ = Σ_c r_c².
+SQUARES: dict[Any, Any] = {"squared_error": difference, "label_regression": lambda f, y: difference(f, one_hot(f, y))}
+LOSSES = (*SQUARES, "cross_entropy")
+
+
+def power(base: Any, exponent: float) -> Any:
+    """base^exponent for base ≥ 0, with value and derivative 0 at base = 0 (SPEC 2.5)."""
+    if exponent == 1:
+        return base
+    positive = base > 0
+    return np.where(positive, np.where(positive, base, 1.0) ** exponent, 0.0)
