@@ -25,7 +25,7 @@ from . import flat
 from .jacobian import ProductLinearOperator, check_residuals, linearise, power_of_two, restrict
 from .mlp import MLP
 
-BLOCK = 1 << 19  # numbers in a block of J
+BLOCK = 1 << 20  # numbers in a block of J
 
 
 class LayeredLinearOperator(ProductLinearOperator):
@@ -82,6 +82,21 @@ class LayeredLinearOperator(ProductLinearOperator):
             X, G = (a.astype(np.float64).reshape(self.shape[0], self.m, -1) for a in (x, g / np.float64(c)))
             squares += np.einsum("ast,ast->a", X @ X.mT, G @ G.mT)  # over the pairs of samples of each micro-batch
         return np.sqrt(squares) * c
+
+    def compressed(self) -> LayeredLinearOperator:
+        """A J with the same σ and left vectors and at most B² columns a layer, in float64.
+
+        x̃ = Tᵀ Qᵀ with T the triangle of x̃ᵀ, so that x̃ ⊙ g = (Tᵀ ⊙ g)(Q ⊗ I)ᵀ: an orthogonal change of columns. The same
+        for g.
+        """
+
+        def triangle(a: Any) -> Any:
+            a = a.astype(np.float64)
+            return np.linalg.qr(a.T, mode="r").T if a.shape[1] > len(a) else a
+
+        return LayeredLinearOperator(
+            [triangle(x) for x in self.inputs], [triangle(g) for g in self.signals], self.value
+        )
 
     def column_blocks(self) -> Iterator[Any]:
         """J[:, S] of shape (M, |S|), float64, for consecutive column sets S: `BLOCK` numbers or one input's worth."""
@@ -148,6 +163,21 @@ class ColumnsLinearOperator(ProductLinearOperator):
         """‖J_α‖ of shape (M,) in float64."""
         c = self.scale()
         return np.sqrt(sum(((block / np.float64(c)) ** 2).sum(axis=1) for block in self.column_blocks())) * c
+
+    def compressed(self) -> LayeredLinearOperator:
+        """A J with the same σ and left vectors and at most B² columns a layer, in float64.
+
+        x̃ = Tᵀ Qᵀ with T the triangle of x̃ᵀ, so that x̃ ⊙ g = (Tᵀ ⊙ g)(Q ⊗ I)ᵀ: an orthogonal change of columns. The same
+        for g.
+        """
+
+        def triangle(a: Any) -> Any:
+            a = a.astype(np.float64)
+            return np.linalg.qr(a.T, mode="r").T if a.shape[1] > len(a) else a
+
+        return LayeredLinearOperator(
+            [triangle(x) for x in self.inputs], [triangle(g) for g in self.signals], self.value
+        )
 
     def column_blocks(self) -> Iterator[Any]:
         """J[:, S] for consecutive parts S of `columns`."""

@@ -132,16 +132,18 @@ def tsqr(J: ProductLinearOperator, k: int, rng: Any = 0) -> Triplets:
     """The triangle T of Jᵀ = Q T (M ≤ P) or J = Q T, block by block in float64, and its SVD; nothing is squared.
 
     Q is never made: Jᵀ = Q T gives J = Tᵀ Qᵀ, so that J's left vectors are T's right ones, and J = Q T shares its right
-    vectors with T. Blocks come from the factors, one at a time; an operator without factors takes `dense`.
+    vectors with T. Blocks come from the factors, one at a time, for left vectors after these are compressed; an operator
+    without factors takes `dense`.
     """
     if not isinstance(J, FACTORED):
         return dense(J, k)
-    M, P = J.shape
-    c = J.scale()
-    T: Any = np.zeros((0, min(M, P)))
-    for block in (B.T for B in J.column_blocks()) if M <= P else J.row_blocks():
-        T = np.linalg.qr(np.vstack([T, block / np.float64(c)]), mode="r")
-    _, s, Wt = np.linalg.svd(T)
+    (M, P), c = J.shape, J.scale()
+    short = J.compressed() if isinstance(J, LayeredLinearOperator) else J
+    T: Any = np.zeros((min(M, P), 0))  # transposed: LAPACK factors the columns of its memory
+    for block in short.column_blocks() if M <= P else (B.T for B in J.row_blocks()):
+        triangle = scipy.linalg.lapack.dgeqrf(np.hstack([T, block / c]).T, overwrite_a=True)[0]
+        T = np.tril(triangle[: len(T)].T)
+    _, s, Wt = np.linalg.svd(T.T)
     U, Vt = (Wt.T, None) if M <= P else (None, Wt)
     return Triplets(U, s, Vt, c, "tsqr", resolution(J.shape, np.float64), squared=False)
 
