@@ -21,11 +21,9 @@ from typing import Any
 import numpy as np
 from autograd.tracer import getval
 
-from . import flat
-from .jacobian import ProductLinearOperator, check_residuals, linearise, power_of_two, restrict
+from . import columns, flat
+from .jacobian import ProductLinearOperator, check_residuals, linearise, power_of_two
 from .mlp import MLP
-
-BLOCK = 1 << 20  # numbers in a block of J
 
 
 class LayeredLinearOperator(ProductLinearOperator):
@@ -92,7 +90,10 @@ class LayeredLinearOperator(ProductLinearOperator):
 
         def triangle(a: Any) -> Any:
             a = a.astype(np.float64)
-            return np.linalg.qr(a.T, mode="r").T if a.shape[1] > len(a) else a
+            if a.shape[1] > len(a):
+                T: Any = np.linalg.qr(a.T, mode="r")
+                a = T.T
+            return a
 
         return LayeredLinearOperator(
             [triangle(x) for x in self.inputs], [triangle(g) for g in self.signals], self.value
@@ -101,14 +102,14 @@ class LayeredLinearOperator(ProductLinearOperator):
     def column_blocks(self) -> Iterator[Any]:
         """J[:, S] of shape (M, |S|), float64, for consecutive column sets S: `BLOCK` numbers or one input's worth."""
         for x, g in zip(self.inputs, self.signals, strict=True):
-            n = max(1, BLOCK // g.size)
+            n = max(1, columns.BLOCK // g.size)
             for i in range(0, x.shape[1], n):
                 block = np.multiply(x[:, i : i + n, None], g[:, None, :], dtype=np.float64)
                 yield self._pool(block.reshape(len(x), -1))
 
     def row_blocks(self) -> Iterator[Any]:
         """J[S] of shape (|S|, P), float64, for consecutive sets of rows S: `BLOCK` numbers or one row."""
-        n = max(1, BLOCK // (self.shape[1] * self.m)) * self.m
+        n = max(1, columns.BLOCK // (self.shape[1] * self.m)) * self.m
         for a in range(0, len(self.inputs[0]), n):
             layers = [
                 (x[a : a + n, :, None], g[a : a + n, None, :]) for x, g in zip(self.inputs, self.signals, strict=True)
@@ -123,81 +124,20 @@ class LayeredLinearOperator(ProductLinearOperator):
         J.counts = self.counts
         return J
 
-    def restrict(self, columns: Any) -> ProductLinearOperator:
-        """J[:, columns]: factors again where each layer keeps whole output units, else `ColumnsLinearOperator`."""
+    def restrict(self, S: Any) -> ProductLinearOperator:
+        """J[:, S]: factors again where each layer keeps whole output units, else `ColumnsLinearOperator`."""
         inputs, signals, start = [], [], 0
         for x, g in zip(self.inputs, self.signals, strict=True):
             stop = start + x.shape[1] * g.shape[1]
-            local = columns[(columns >= start) & (columns < stop)] - start
+            local = S[(start <= S) & (stop > S)] - start
             units = np.unique(local % g.shape[1])
             if len(local) != x.shape[1] * len(units):
-                return ColumnsLinearOperator(self, columns)
+                return columns.ColumnsLinearOperator(self, S)
             if len(units):
                 inputs.append(x)
                 signals.append(g[:, units])
             start = stop
         return LayeredLinearOperator(inputs, signals, self.value)
-
-
-class ColumnsLinearOperator(ProductLinearOperator):
-    """J[:, columns] of a layered J: products by scattering and gathering, blocks by picking entries of the factors."""
-
-    def __init__(self, J: LayeredLinearOperator, columns: Any) -> None:
-        part = restrict(J, columns)
-        super().__init__(part.shape, J.dtype, part.jvp, part.vjp, blocks=True, value=J.value)
-        self.J, self.columns = J, columns
-
-    def scale(self) -> float:
-        """A power of two near the largest entry of J."""
-        return self.J.scale()
-
-    def gram(self, c: float = 1.0) -> Any:
-        """J Jᵀ/c² of shape (M, M), summed in float64 over blocks of columns."""
-        G = np.zeros((self.shape[0],) * 2)
-        for block in self.column_blocks():
-            block = block / np.float64(c)
-            G += block @ block.T
-        return G
-
-    def row_norms(self) -> Any:
-        """‖J_α‖ of shape (M,) in float64."""
-        c = self.scale()
-        return np.sqrt(sum(((block / np.float64(c)) ** 2).sum(axis=1) for block in self.column_blocks())) * c
-
-    def compressed(self) -> LayeredLinearOperator:
-        """A J with the same σ and left vectors and at most B² columns a layer, in float64.
-
-        x̃ = Tᵀ Qᵀ with T the triangle of x̃ᵀ, so that x̃ ⊙ g = (Tᵀ ⊙ g)(Q ⊗ I)ᵀ: an orthogonal change of columns. The same
-        for g.
-        """
-
-        def triangle(a: Any) -> Any:
-            a = a.astype(np.float64)
-            return np.linalg.qr(a.T, mode="r").T if a.shape[1] > len(a) else a
-
-        return LayeredLinearOperator(
-            [triangle(x) for x in self.inputs], [triangle(g) for g in self.signals], self.value
-        )
-
-    def column_blocks(self) -> Iterator[Any]:
-        """J[:, S] for consecutive parts S of `columns`."""
-        start = 0
-        for x, g in zip(self.J.inputs, self.J.signals, strict=True):
-            stop = start + x.shape[1] * g.shape[1]
-            local = self.columns[(self.columns >= start) & (self.columns < stop)] - start
-            n = max(1, BLOCK // len(x))
-            for part in (local[i : i + n] for i in range(0, len(local), n)):
-                yield self.J._pool(np.multiply(x[:, part // g.shape[1]], g[:, part % g.shape[1]], dtype=np.float64))
-            start = stop
-
-    def row_blocks(self) -> Iterator[Any]:
-        """J[S, columns] for consecutive sets of rows S."""
-        for block in self.J.row_blocks():
-            yield block[:, self.columns]
-
-    def float64(self) -> ProductLinearOperator:
-        """The same operator with products in float64, counted with the whole J's."""
-        return restrict(self.J.float64(), self.columns)
 
 
 def layered_jacobian(

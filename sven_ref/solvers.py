@@ -22,9 +22,10 @@ import numpy as np
 import scipy.linalg
 import scipy.sparse.linalg
 
+from .columns import ColumnsLinearOperator
 from .errors import ConvergenceError
 from .jacobian import ProductLinearOperator, power_of_two, scaled
-from .layered import ColumnsLinearOperator, LayeredLinearOperator
+from .layered import LayeredLinearOperator
 from .triplets import Triplets, probe, resolution, squared_resolution, zero
 
 FACTORED = (LayeredLinearOperator, ColumnsLinearOperator)
@@ -132,8 +133,8 @@ def tsqr(J: ProductLinearOperator, k: int, rng: Any = 0) -> Triplets:
     """The triangle T of Jᵀ = Q T (M ≤ P) or J = Q T, block by block in float64, and its SVD; nothing is squared.
 
     Q is never made: Jᵀ = Q T gives J = Tᵀ Qᵀ, so that J's left vectors are T's right ones, and J = Q T shares its right
-    vectors with T. Blocks come from the factors, one at a time, for left vectors after these are compressed; an operator
-    without factors takes `dense`.
+    vectors with T. Blocks come from the factors, one at a time, for left vectors after these are compressed; an
+    operator without factors takes `dense`.
     """
     if not isinstance(J, FACTORED):
         return dense(J, k)

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from strategies import SEEDS, net_problems
 
 import sven_ref as sr
-from sven_ref import layered
+from sven_ref import columns as columns_room
+from sven_ref.columns import ColumnsLinearOperator
 from sven_ref.errors import SolverFloorError
-from sven_ref.layered import ColumnsLinearOperator, LayeredLinearOperator
+from sven_ref.layered import LayeredLinearOperator
 from sven_ref.step import draw_columns
 
 FLOAT64 = st.just(np.float64)
@@ -63,7 +64,7 @@ def test_blocks_put_together_are_the_matrix(block, drawn):
     J = J if columns is None else J.restrict(columns)
     matrix = J.rmatmat(np.eye(J.shape[0])).T
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(layered, "BLOCK", block)
+        patch.setattr(columns_room, "BLOCK", block)
         parts, rows = list(J.column_blocks()), list(J.row_blocks())
     tol = 1e-13 * max(np.abs(matrix).max(), 1e-300)
     np.testing.assert_allclose(np.hstack(parts), matrix, rtol=0, atol=tol)
@@ -134,7 +135,7 @@ def test_tsqr_is_as_exact_as_a_dense_svd(block, log_condition, seed):
     J, R = layered_with_spectrum(np.geomspace(1, 10**-log_condition, 12), 30, seed=seed)
     exact, s = exact_update(J, R)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(layered, "BLOCK", block)
+        patch.setattr(columns_room, "BLOCK", block)
         J_pinv = sr.truncated_pinv(J, rtol=0, solver="tsqr")
     assert J_pinv.rank == 12
     tol = 2 * tolerances.update(float, J.shape, s, 12) * np.linalg.norm(R) / s[-1]  # of either side
@@ -236,6 +237,6 @@ def test_right_vectors_are_never_stored(solver):
     finally:
         tracemalloc.stop()
     assert (J_pinv.solver, J_pinv.rank) == (solver, 64)
-    block = 8 * layered.BLOCK
+    block = 8 * columns_room.BLOCK
     assert peak < 4 * (4 * P) + 5 * block  # some vectors of length P; a block, its copies in QR
     assert peak < 0.5 * 64 * P * 4

@@ -16,7 +16,6 @@ from paired import interleave, machine, summary
 
 import sven_ref as sr
 from sven_ref.errors import SvenError
-from sven_ref.layered import LayeredLinearOperator
 from sven_ref.solvers import plan
 
 THREADS = 2
