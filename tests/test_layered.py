@@ -219,6 +219,21 @@ def test_auto_is_in_the_steps_record():
     assert (info.solver, info.n_jvp, info.n_vjp) == ("gram", 0, 1)
 
 
+@pytest.mark.parametrize("B", [8, 120])
+@pytest.mark.parametrize("mask", ["elementwise", "rows"])
+def test_auto_takes_parameter_subsets(mask, B):
+    """Wide and tall: the update is that of the dense solver on the same subset."""
+    net, rng = sr.MLP((2, 6, 6, 1)), np.random.default_rng(0)
+    problem, theta = sr.Problem(net, kappa=1), net.init(0)
+    batch = rng.standard_normal((B, 2)), rng.standard_normal((B, 1))
+    options = {"lr": 0.5, "k": 5, "param_fraction": 0.5, "mask": mask}
+    for solver in ("auto", "gram", "tsqr"):
+        one, info = sr.step(problem, theta, batch, solver=solver, **options)
+        other, _ = sr.step(problem, theta, batch, solver="dense", **options)
+        assert info.solver in ("gram", "tsqr", "svds")
+        np.testing.assert_allclose(one, other, rtol=0, atol=1e-8)
+
+
 @pytest.mark.parametrize("solver", ["svds", "tsqr"])
 def test_right_vectors_are_never_stored(solver):
     """M = 128, P = 1e6, k = 64: neither P × k numbers nor more than one block beside the factors."""

@@ -242,6 +242,19 @@ def test_svds_hands_over_where_arpack_does_not_converge(monkeypatch, shape, name
     assert sr.truncated_pinv(np.random.default_rng(0).standard_normal(shape), 3).solver == "dense"
 
 
+@pytest.mark.parametrize("shape", [(8, 12), (12, 8)])
+def test_svds_hands_over_where_the_look_for_missed_copies_does_not_converge(monkeypatch, shape):
+    true = scipy.sparse.linalg.eigsh
+
+    def fail(*args, k, **kwargs):
+        if k == 1:
+            raise scipy.sparse.linalg.ArpackNoConvergence("no convergence", np.empty(0), np.empty((0, 0)))
+        return true(*args, k=k, **kwargs)
+
+    monkeypatch.setattr(scipy.sparse.linalg, "eigsh", fail)
+    assert sr.truncated_pinv(np.random.default_rng(0).standard_normal(shape), 3).solver == "dense"
+
+
 def test_dense_falls_back_to_qr_iteration(monkeypatch):
     def fail(*args, **kwargs):
         raise np.linalg.LinAlgError("SVD did not converge")
