@@ -77,10 +77,8 @@ def check_number(name: str, value: Any, allowed: str, inside: Callable[[float], 
 
 
 def check_finite(name: str, array: Any) -> None:
-    """Raise `NonFiniteError`, which says how many values are bad and where the first one is.
-
-    Works on the values of arrays that autograd is tracing, too.
-    """
+    """Raise `NonFiniteError`, which says how many values are bad and where; also on arrays that autograd traces."""
+    array = getval(array)
     if type(array) is np.ndarray and array.dtype.kind == "f":
         with np.errstate(all="ignore"):
             if math.isfinite(np.vdot(array, array)):
@@ -89,10 +87,8 @@ def check_finite(name: str, array: Any) -> None:
     if not finite.all():
         bad = np.argwhere(~finite)
         first = tuple(int(i) for i in bad[0])
-        raise NonFiniteError(
-            f"{name}: {len(bad)} of {array.size} values are not finite, "
-            f"the first at index {first} is {getval(array[first])}; all must be finite"
-        )
+        what = f"{len(bad)} of {array.size} values are not finite, the first at index {first} is {array[first]}"
+        raise NonFiniteError(f"{name}: {what}; all must be finite")
 
 
 def check_theta(theta: Any, size: int | None = None) -> Any:

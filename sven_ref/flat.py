@@ -2,9 +2,8 @@
 
     θ = [W_1 row by row, b_1, W_2 row by row, b_2, …] ∈ R^P
 
-Everything inside the package sees θ as one flat vector; a network unravels it where it needs its layers. Gradients
-pass through: the part θ[a:b] sends its gradient back to [a, b) alone. (autograd's own rule for a slice adds entry by
-entry, `np.add.at`, which at P = 10⁶ takes longer than the network.)
+The part θ[a:b] sends its gradient back to [a, b) alone. (autograd's own rule for a slice adds entry by entry,
+`np.add.at`, which at P = 10⁶ takes longer than the network.)
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ from typing import Any
 
 import autograd.numpy as np
 from autograd.extend import SparseObject, defvjp, primitive, vspace
+from autograd.tracer import isbox
 
 Shapes = Sequence[tuple[int, ...]]
 
@@ -31,9 +31,9 @@ def ravel(arrays: Sequence[Any]) -> Any:
 
 def unravel(theta: Any, shapes: Shapes) -> list[Any]:
     """θ of shape (P,) -> arrays of the given shapes, in order. The inverse of `ravel`."""
-    arrays, start = [], 0
+    arrays, start, of = [], 0, part if isbox(theta) else part.fun  # what is not traced needs no tape
     for shape in shapes:
-        arrays.append(part(theta, start, shape))
+        arrays.append(of(theta, start, shape))
         start += math.prod(shape)
     return arrays
 

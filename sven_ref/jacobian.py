@@ -188,5 +188,9 @@ def power_of_two(x: float) -> float:
 
 def norm(x: Any) -> float:
     """‖x‖ with no overflow or underflow of its squares."""
+    with np.errstate(over="ignore", under="ignore"):
+        plain = float(np.linalg.norm(x))
+    if np.finfo(x.dtype).tiny ** 0.25 < plain < math.inf:
+        return plain
     size = float(np.abs(x).max())
     return size * float(np.linalg.norm(x / size)) if 0 < size < math.inf else size

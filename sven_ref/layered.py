@@ -9,8 +9,8 @@ product and its factors are all there is to store:
     J Jᵀ   = Σ_l (g_l g_lᵀ) ∘ (x̃_l x̃_lᵀ)
 
 per sample; the row of a micro-batch is the sum over its m samples, so J Jᵀ sums m × m blocks, cross terms included.
-Every g_l comes from one backward pass, by differentiating with respect to zero shifts of the z_l. Products with J are
-one matrix product per layer then, with no forward or backward pass at all.
+Every g_l comes from one backward pass: give each sample biases of its own, and the derivative by b_l is the one by z_l.
+Products with J are one matrix product per layer then, with no forward or backward pass at all.
 """
 
 from __future__ import annotations
@@ -150,13 +150,14 @@ def layered_jacobian(
     """
     inputs: list[Any] = []
 
-    def shifted(shifts: Any) -> Any:
-        outputs, layer_inputs = net.forward(theta, x, flat.unravel(shifts, shapes))
+    def of_biases(biases: Any) -> Any:
+        outputs, layer_inputs = net.forward(theta, x, flat.unravel(biases, shapes))
         inputs.extend(layer_inputs)
         return residuals_of(outputs)
 
     shapes = [(len(x), n_out) for n_out in net.sizes[1:]]
-    vjp, R = linearise(shifted, np.zeros(flat.size(shapes), theta.dtype))
+    biases = [np.broadcast_to(b, s) for b, s in zip(net.arrays(theta)[1::2], shapes, strict=True)]
+    vjp, R = linearise(of_biases, flat.ravel(biases))
     R = check_residuals(R)
     g = vjp(np.ones_like(R))
     signals = flat.unravel(g, shapes)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 import autograd.numpy as np
-from autograd.scipy.special import logsumexp
+from autograd.extend import defvjp, primitive
 
 from .errors import ArgumentError, ShapeError
 
@@ -41,9 +41,29 @@ def one_hot(f: Any, y: Any) -> Any:
 
 def cross_entropy(f: Any, y: Any) -> Any:
     """ℓ = −log softmax(f)_y = log(1 + Σ_{c≠y} e^{f_c − f_y}): never below zero, exact where it is tiny."""
-    target = one_hot(f, y)
-    others = f - np.sum(f * target, axis=1, keepdims=True) - 1e30 * target
-    return np.logaddexp(0.0, logsumexp(others, axis=1))
+    return log_others(f, one_hot(f, y))
+
+
+def margins(f: Any, target: Any) -> Any:
+    """a_c = f_c − f_y for c ≠ y, and −∞ in effect for c = y."""
+    return f - (f * target).sum(axis=1, keepdims=True) - 1e30 * target
+
+
+@primitive
+def log_others(f: Any, target: Any) -> Any:
+    """log(1 + Σ_c e^{a_c}) of shape (B,), as one operation on autograd's tape; with m = max(a, 0) nothing overflows."""
+    a = margins(f, target)
+    m = np.maximum(a.max(axis=1), 0)
+    return m + np.log1p(np.exp(a - m[:, None]).sum(axis=1) + np.expm1(-m))
+
+
+def log_others_vjp(ell: Any, f: Any, target: Any) -> Any:
+    """∂ℓ/∂f_c = p_c = e^{a_c − ℓ} for c ≠ y, ∂ℓ/∂f_y = −Σ_{c≠y} p_c."""
+    p = np.exp(margins(f, target) - ell[:, None])
+    return lambda g: g[:, None] * (p - target * p.sum(axis=1, keepdims=True))
+
+
+defvjp(log_others, log_others_vjp, argnums=(0,))
 
 
 # Losses that are squares, by the difference r of shape (B, C) they square: ℓ = Σ_c r_c².

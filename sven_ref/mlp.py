@@ -15,29 +15,38 @@ from typing import Any
 
 import autograd.numpy as np
 from autograd.extend import defvjp, primitive
-from autograd.scipy.special import erf
+from scipy.special import erf
 
 from . import flat
 from .errors import ArgumentError, ShapeError, check_choice, check_integer
 
 
 @primitive
-def gelu(z: Any) -> Any:
-    """Exact GELU, z Φ(z) with Φ(z) = (1 + erf(z/√2))/2, as one operation on the tape."""
-    return z * Phi(z)
+def affine(x: Any, W: Any, b: Any) -> Any:
+    """x W + b, b of shape (out,) or (B, out), as one operation on autograd's tape."""
+    z = x @ W
+    z += b
+    return z
 
 
+@primitive
 def Phi(z: Any) -> Any:
-    """The normal distribution function, in z's dtype."""
+    """The normal distribution function (1 + erf(z/√2))/2, in z's dtype."""
     return 0.5 + 0.5 * erf(math.sqrt(0.5) * z)
 
 
-defvjp(gelu, lambda ans, z: lambda g: g * (Phi(z) + z * np.exp(-0.5 * z * z) * (1 / math.sqrt(2 * math.pi))))
+defvjp(
+    affine,
+    lambda z, x, W, b: lambda g: g @ W.T,
+    lambda z, x, W, b: lambda g: x.T @ g,
+    lambda z, x, W, b: lambda g: g if b.ndim == 2 else g.sum(axis=0),
+)
+defvjp(Phi, lambda ans, z: lambda g: g * np.exp(-0.5 * z * z) * (1 / math.sqrt(2 * math.pi)))
 
 ACTIVATIONS = {
     "tanh": np.tanh,
     "relu": lambda z: z * (z > 0),  # derivative 0 at 0, as in PyTorch
-    "gelu": gelu,
+    "gelu": lambda z: z * Phi(z),  # exact, not the tanh form
     "sine": np.sin,
     "identity": lambda z: z,
 }
@@ -80,25 +89,27 @@ class MLP:
         draws = [rng.uniform(-b, b, shape) for b, shape in zip(bounds, self.shapes, strict=True)]
         return flat.ravel(draws).astype(dtype)
 
+    def arrays(self, theta: Any) -> list[Any]:
+        """[W_1, b_1, W_2, b_2, …] of θ."""
+        if np.shape(theta) != (self.n_params,):
+            raise ShapeError(f"theta has shape {np.shape(theta)}: must be ({self.n_params},) for {self!r}")
+        return flat.unravel(theta, self.shapes)
+
     def __call__(self, theta: Any, x: Any) -> Any:
         """Outputs z_L of shape (B, C) for inputs x of shape (B, sizes[0])."""
         return self.forward(theta, x)[0]
 
-    def forward(self, theta: Any, x: Any, shifts: Sequence[Any] | None = None) -> tuple[Any, list[Any]]:
-        """The outputs z_L and the layer inputs [x_1, …, x_L]; `shifts`, if given, are added to z_1, …, z_L.
+    def forward(self, theta: Any, x: Any, biases: Sequence[Any] | None = None) -> tuple[Any, list[Any]]:
+        """The outputs z_L and the layer inputs [x_1, …, x_L]; `biases`, if given, are used for those of θ.
 
-        Shifts of zero change nothing and give derivatives with respect to every z_l (see `layered`).
+        With biases of shape (B, out), every sample its own, the derivative by b_l is the one by z_l (see `layered`).
         """
         if np.ndim(x) != 2 or np.shape(x)[1] != self.sizes[0]:
             raise ShapeError(f"x has shape {np.shape(x)}: must be (B, {self.sizes[0]}), samples first")
-        if np.shape(theta) != (self.n_params,):
-            raise ShapeError(f"theta has shape {np.shape(theta)}: must be ({self.n_params},) for {self!r}")
-        arrays = flat.unravel(theta, self.shapes)
-        phi, inputs = ACTIVATIONS[self.activation], []
-        for layer, (W, b) in enumerate(zip(arrays[::2], arrays[1::2], strict=True)):
-            inputs.append(x)
-            z = np.dot(x, W) + b
-            if shifts is not None:
-                z = z + shifts[layer]
-            x = phi(z) if layer < len(self.sizes) - 2 else z
-        return x, inputs
+        arrays = self.arrays(theta)
+        phi, z = ACTIVATIONS[self.activation], x
+        inputs: list[Any] = []
+        for W, b in zip(arrays[::2], arrays[1::2] if biases is None else biases, strict=True):
+            inputs.append(phi(z) if inputs else x)
+            z = affine(inputs[-1], W, b)
+        return z, inputs

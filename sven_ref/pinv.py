@@ -13,6 +13,7 @@ digits, products are made in float64 if its operator can.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -149,17 +150,12 @@ def truncated_pinv(
     rtol = check_number("rtol", rtol, "≥ 0 and < 1", lambda x: 0 <= x < 1)
     atol = check_number("atol", atol, "≥ 0", lambda x: x >= 0)
     check_choice("solver", solver, (*SOLVERS, "auto"))
-    tries = plan(J, k) if solver == "auto" else (solver,)
-    for name in tries[:-1]:
-        try:
-            return _truncated(J, name, k, rtol, atol, rng)
-        except SolverFloorError:
-            pass  # what lies below its floor is for the next
-    return _truncated(J, tries[-1], k, rtol, atol, rng)
-
-
-def _truncated(J: ProductLinearOperator, solver: str, k: int, rtol: float, atol: float, rng: Any) -> TruncatedPinv:
-    triplets = SOLVERS[solver](J, k, rng)
+    *tries, last = plan(J, k) if solver == "auto" else (solver,)
+    for name in tries:
+        with suppress(SolverFloorError):  # what lies below the floor of one is for the next
+            triplets = SOLVERS[name](J, k, rng)
+            return TruncatedPinv(J, triplets, cut(triplets, k, rtol, atol))
+    triplets = SOLVERS[last](J, k, rng)
     return TruncatedPinv(J, triplets, cut(triplets, k, rtol, atol))
 
 

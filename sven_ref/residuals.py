@@ -50,13 +50,13 @@ class Problem:
 
     def __init__(
         self,
-        model: Callable[..., Any] | None = None,
-        loss: str | Callable[..., Any] = "squared_error",
+        model: Any = None,
+        loss: Any = "squared_error",
         *,
         kappa: float | None = None,
         rows: str | None = None,
         micro_batch: int = 1,
-        residuals: Callable[..., Any] | None = None,
+        residuals: Any = None,
     ) -> None:
         if (model is None) == (residuals is None):
             raise ArgumentError("model, residuals: give a model and a loss or residuals=fun(theta, batch), one of them")
@@ -71,9 +71,7 @@ class Problem:
         self.micro_batch = check_integer("micro_batch", micro_batch)
         defaults = self.kappa == 1 and rows is None and self.micro_batch == 1 and loss == "squared_error"
         if residuals is not None and not defaults:
-            raise ArgumentError(
-                "loss, kappa, rows, micro_batch: must be left at their defaults when residuals= is given"
-            )
+            raise ArgumentError("loss, kappa, rows, micro_batch: must be left at their defaults with residuals=")
         if rows in ("signed", "per_output") and (self.micro_batch != 1 or callable(loss) or loss not in SQUARES):
             raise ArgumentError(f"rows = {rows!r}: must go with micro_batch = 1 and a loss of {', '.join(SQUARES)}")
         if rows == "per_output" and self.kappa != 1:
@@ -98,13 +96,8 @@ class Problem:
     def residuals_of(self, f: Any, y: Any) -> Any:
         """Outputs f of shape (B, C) -> residuals R of shape (M,): the four lines at the head of this module."""
         B = check_outputs(f, y)
-        square, one_output, rows = (
-            None if callable(self.loss) else SQUARES.get(self.loss),
-            np.shape(f)[1] == 1,
-            self.rows,
-        )
-        if rows is None:
-            rows = "signed" if square and one_output and self.micro_batch == 1 else "unsigned"
+        square, one_output = None if callable(self.loss) else SQUARES.get(self.loss), np.shape(f)[1] == 1
+        rows = self.rows or ("signed" if square and one_output and self.micro_batch == 1 else "unsigned")
         if rows == "signed" and not one_output:
             raise ArgumentError(f"rows = 'signed': must go with one output; the model returned shape {np.shape(f)}")
         if square and rows != "unsigned":
@@ -120,11 +113,11 @@ class Problem:
     def function(self, batch: Any) -> Callable[[Any], Any]:
         """θ -> R of shape (M,), in `autograd.numpy`: `jacobian(problem.function(batch), θ)` is J by its definition."""
         if self.residuals_fun is not None:
-            return lambda theta: self.residuals_fun(theta, batch)  # type: ignore[misc]
+            return lambda theta: self.residuals_fun(theta, batch)
 
         def residuals(theta: Any) -> Any:
             x, y = map(np.array, self._arrays(theta, batch))  # copies: a batch's buffer may be filled anew
-            return self.residuals_of(self.model(theta, x), y)  # type: ignore[misc]
+            return self.residuals_of(self.model(theta, x), y)
 
         return residuals
 

@@ -135,7 +135,7 @@ CASES = {
     ),
     "own kappa": (
         lambda: sr.Problem(residuals=lambda th, b: th, kappa=2),
-        r"loss, kappa, rows, micro_batch: must be left at their defaults when residuals= is given",
+        r"loss, kappa, rows, micro_batch: must be left at their defaults with residuals=",
     ),
     "activation": (
         lambda: sr.MLP((1, 1), "silu"),
