@@ -10,10 +10,16 @@ from time import perf_counter
 import numpy as np
 
 
-def interleave(steps, rounds, warmup=3):
-    """{name: step} -> {name: seconds of each round}, the steps of a round one after the other."""
+def interleave(steps, rounds, warmup=3, untimed=0):
+    """{name: step} -> {name: seconds of each round}, the steps of a round one after the other.
+
+    `untimed`: how often the first of them runs before it is timed, where it follows one that fills the caches, and
+    more, with gigabytes of its own; in a run a step follows its like.
+    """
     seconds = {name: [] for name in steps}
     for i in range(warmup + rounds):
+        for _ in range(untimed):
+            next(iter(steps.values()))()
         for name, step in steps.items():
             start = perf_counter()
             step()
