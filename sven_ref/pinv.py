@@ -120,12 +120,7 @@ class TruncatedPinv(LinearOperator):
 
 
 def truncated_pinv(
-    J: Any,
-    k: int | None = None,
-    rtol: float = 1e-3,
-    atol: float = 0.0,
-    solver: str = "svds",
-    rng: Any = 0,
+    J: Any, k: int | None = None, rtol: float = 1e-3, atol: float = 0.0, solver: str = "svds", rng: Any = 0
 ) -> TruncatedPinv:
     """J⁺ of shape (P, M) from J of shape (M, P): an array, sparse matrix or LinearOperator.
 
