@@ -176,7 +176,7 @@ def restrict(J: ProductLinearOperator, columns: Any) -> ProductLinearOperator:
 def scaled(J: ProductLinearOperator, c: float) -> ProductLinearOperator:
     """J / c for c a power of two; products count as products with J."""
     c = J.dtype.type(c)
-    part = ProductLinearOperator(J.shape, J.dtype, lambda V: (J @ V) / c, lambda U: J.H @ (U / c), True)
+    part = ProductLinearOperator(J.shape, J.dtype, lambda V: J._matmat(V) / c, lambda U: J._rmatmat(U / c), True)
     part.inner = J
     return part
 
