@@ -1,8 +1,9 @@
 """What is checked, each by one command: `nox -s lint`, `tests`, `docs`, `browser`, `package`. `nox` runs them all.
 
-Nothing is left in the tree but `build/`: the site in build/site, screenshots in build/screenshots, wheels in build/dist.
+What they make is in build/: the site in build/site, screenshots in build/screenshots, wheels in build/dist.
 """
 
+import shutil
 from pathlib import Path
 
 import nox
@@ -32,8 +33,14 @@ def tests(session: nox.Session) -> None:
 def docs(session: nox.Session) -> None:
     """The site, into build/site; a warning is an error."""
     session.install("-e", ".[docs]")
-    session.run("sphinx-build", "-W", "--keep-going", "-q", "-E", "docs", "build/site")
+    build(session)
     session.log("open build/site/index.html")
+
+
+def build(session: nox.Session) -> None:
+    """Build the site anew."""
+    shutil.rmtree("build/site", ignore_errors=True)
+    session.run("sphinx-build", "-W", "--keep-going", "-q", "docs", "build/site")
 
 
 @nox.session
@@ -41,8 +48,8 @@ def browser(session: nox.Session) -> None:
     """Every page of build/site in a headless Chromium; screenshots into build/screenshots."""
     session.install("-e", ".[browser]")
     if not Path("build/site/index.html").exists():
-        session.run("sphinx-build", "-W", "-q", "-E", "docs", "build/site")
-    session.run("python", "-m", "pytest", "-q", "tests/browser/check_site.py", *session.posargs)
+        build(session)
+    session.run("python", "-m", "pytest", "-q", "tests/browser", *session.posargs, env={"SVEN_REF_SITE": "build/site"})
 
 
 @nox.session

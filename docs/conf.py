@@ -9,7 +9,7 @@ import sven_ref
 
 project = "sven_ref"
 author = "The sven_ref maintainers"
-copyright = author  # noqa: A001
+copyright = author
 version = release = sven_ref.__version__
 
 extensions = [
@@ -42,6 +42,7 @@ html_theme = "furo"
 html_title = "sven_ref"
 html_math_renderer = "mathml"
 html_static_path = ["_static"]
+html_favicon = "_static/favicon.svg"
 html_css_files = ["site.css"]
 html_copy_source = False
 html_show_sphinx = False

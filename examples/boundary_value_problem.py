@@ -34,3 +34,15 @@ error = np.abs(np.dot(T, theta) - np.sin(np.pi * x)).max()
 print(f"largest error of u: {error:.1e}")
 assert np.abs(problem.residuals(theta, None)).max() < 1e-10
 assert error < 1e-12
+
+# %% The picture, where matplotlib is installed.
+import matplotlib.pyplot as plt
+
+fig, ax = plt.subplots(
+    figsize=(5.6, 3.6),
+    layout="constrained",
+    num="The size of each Chebyshev coefficient of the solution: down to rounding after some twenty of them.",
+)
+ax.semilogy(np.maximum(np.abs(theta), 1e-18), "o", color="#0072B2")
+ax.set(xlabel="n", ylabel="|coefficient|")
+plt.show()

@@ -1,7 +1,7 @@
 """The rooms of the package and the arrows between them, read from its imports.
 
-    python docs/_ext/arrows.py             prints each room and what it imports
-    python docs/_ext/arrows.py rooms.svg   draws them: a room stands above all that it imports
+python docs/_ext/arrows.py             prints each room and what it imports
+python docs/_ext/arrows.py rooms.svg   draws them: a room stands above all that it imports
 """
 
 from __future__ import annotations
@@ -70,7 +70,8 @@ def svg(graph: dict[str, set[str]]) -> str:
         for j, name in enumerate(row):
             place[name] = (W * (j + 1) / (len(row) + 1), H - 40 - 64 * i)
     lines = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {W} {H}" role="img" font-family="sans-serif" font-size="13">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {W} {H}" role="img" '
+        'font-family="sans-serif" font-size="13">',
         f"<title>{escape('Rooms of the package; each stands above what it imports')}</title>",
         '<defs><marker id="a" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
         '<path d="M0 0 8 4 0 8z" fill="#777"/></marker></defs>',
@@ -85,7 +86,8 @@ def svg(graph: dict[str, set[str]]) -> str:
     for name, (x, y) in place.items():
         fill = {"lab": "#e69f00", "conformance": "#e69f00", "cli": "#e69f00", "oracle": "#009e73"}.get(name, "#56b4e9")
         lines.append(
-            f'<rect x="{x - box / 2:.0f}" y="{y - height / 2:.0f}" width="{box}" height="{height}" rx="5" fill="{fill}"/>'
+            f'<rect x="{x - box / 2:.0f}" y="{y - height / 2:.0f}" width="{box}" height="{height}" rx="5" '
+            f'fill="{fill}"/>'
             f'<text x="{x:.0f}" y="{y + 4.5:.0f}" text-anchor="middle">{escape(name)}</text>'
         )
     return "\n".join([*lines, "</svg>", ""])

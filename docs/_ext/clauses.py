@@ -2,8 +2,8 @@
 
     python docs/_ext/clauses.py        the table, as the site shows it
 
-`CHECKS` is kept by hand, since a test may rest on several clauses; tests/test_docs.py holds it to the tree: every clause
-of the page is listed, every test exists. Cases of the vectors name their clause themselves.
+`CHECKS` is kept by hand, since a test may rest on several clauses; tests/test_docs.py holds it to the tree: every
+clause of the page is listed, every test exists. Cases of the vectors name their clause themselves.
 """
 
 from __future__ import annotations
@@ -25,11 +25,16 @@ CHECKS: dict[str, dict[str, list[str]]] = {
     "2.4": {RESIDUALS: ["test_micro_batches_average_consecutive_losses_before_the_power"]},
     "2.5": {RESIDUALS: ["test_a_satisfied_condition_is_a_zero_row"], STEP: ["test_at_zero_loss_nothing_moves"]},
     "2.6": {RESIDUALS: ["test_conditions_of_ones_own"], "test_docs.py": ["test_the_default_kappa"]},
-    "2.7": {RESIDUALS: ["test_residuals_and_jacobian_agree_with_the_oracle", "test_cross_entropy_is_exact_where_it_is_tiny"]},
+    "2.7": {
+        RESIDUALS: ["test_residuals_and_jacobian_agree_with_the_oracle", "test_cross_entropy_is_exact_where_it_is_tiny"]
+    },
     "3.1": {SOLVERS: ["test_at_the_threshold_a_singular_value_is_dropped", "test_update_rank_and_values"]},
     "3.2": {SOLVERS: ["test_update_rank_and_values", "test_larger_matrices_with_a_decaying_spectrum"]},
     "3.3": {SOLVERS: ["test_k_at_and_above_the_smaller_dimension"]},
-    "3.4": {SOLVERS: ["test_a_zero_jacobian_gives_a_zero_update"], STEP: ["test_a_zero_jacobian_moves_nothing_and_says_so"]},
+    "3.4": {
+        SOLVERS: ["test_a_zero_jacobian_gives_a_zero_update"],
+        STEP: ["test_a_zero_jacobian_moves_nothing_and_says_so"],
+    },
     "3.5": {SOLVERS: ["test_update_rank_and_values", "test_repeated_singular_values_are_all_found"]},
     "3.6": {SOLVERS: ["test_update_rank_and_values"]},
     "3.7": {
@@ -77,7 +82,9 @@ CHECKS: dict[str, dict[str, list[str]]] = {
     "7.9": {LAWS: ["test_parameter_space_and_sample_space_give_the_same_five_steps"]},
     "7.10": {LAWS: ["test_duplicating_a_sample_changes_nothing"]},
     "7.11": {LAWS: ["test_reparametrisation"]},
-    "8": {"test_demo.py": ["test_divergence_is_a_result_with_a_reason", "test_ten_times_the_untrained_loss_is_divergence"]},
+    "8": {
+        "test_demo.py": ["test_divergence_is_a_result_with_a_reason", "test_ten_times_the_untrained_loss_is_divergence"]
+    },
 }
 
 
@@ -116,9 +123,9 @@ def checked_by(number: str, cases: dict[str, list[str]]) -> Iterator[str]:
     tests = "; ".join(f"`tests/{file}`: {', '.join(f'`{t}`' for t in names)}" for file, names in CHECKS[number].items())
     yield f"{{.checked}}\nChecked by {tests}."
     if ids := cases.get(number):
-        word = "case" if len(ids) == 1 else "cases"
+        summary = f"and by {len(ids)} {'case' if len(ids) == 1 else 'cases'} of the vectors"
         listing = ", ".join(f"`{i}`" for i in ids)
-        yield f"<details class=\"checked\"><summary>and by {len(ids)} {word} of the vectors</summary>\n\n{listing}\n\n</details>"
+        yield f'<details class="checked"><summary>{summary}</summary>\n\n{listing}\n\n</details>'
 
 
 if __name__ == "__main__":

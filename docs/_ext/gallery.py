@@ -1,8 +1,8 @@
 """The gallery: each script of examples/ as a page, run cell by cell, with what it prints and the figures it draws.
 
-A script is split at its `# %%` lines. A cell `# %% [markdown]` is text; any other is code, and what follows `# %%` on its
-line is a sentence above it. Figures that are open after a cell are shown under it, with the caption the figure has as
-its label: `plt.figure(label="…")` or `plt.subplots(num="…")`.
+A script is split at its `# %%` lines. A cell `# %% [markdown]` is text; any other is code, and what follows `# %%` on
+its line is a sentence above it. Figures that are open after a cell are shown under it, with the caption the figure has
+as its label: `plt.figure(label="…")` or `plt.subplots(num="…")`.
 """
 
 from __future__ import annotations
@@ -71,6 +71,8 @@ def write(built: Path) -> None:
         picture = f"[![](figures/{first.name})]({path.stem}.md)\n\n" if first.exists() else ""
         entries.append(f"## [{title.removeprefix('# ')}]({path.stem}.md)\n\n{picture}{sentence}\n")
         names.append(path.stem)
-    head = "# Gallery\n\nEach page is a script of `examples/`, run as this site was built. Every one ends in asserts.\n\n"
+    head = (
+        "# Gallery\n\nEach page is a script of `examples/`, run as this site was built. Every one ends in asserts.\n\n"
+    )
     toc = "```{toctree}\n:hidden:\n\n" + "\n".join(names) + "\n```\n"
     (built / "gallery.md").write_text(head + "\n".join(entries) + "\n" + toc, encoding="utf-8")

@@ -1,12 +1,13 @@
 """What a page of docs/ shows, and whether it is so. Used by the tests and by the site; needs no part of Sphinx.
 
     ```python          runs, in the order of the page, in one namespace; an assert that fails is an error
-    ```text            is what the python of its section prints, before or after it; no claim in a section without python
+    ```text            is what the python of its section prints; without python in the section it is no claim
     ```{draw} name     runs too, and leaves a matplotlib figure `fig`: the site shows the figure, and the code in a fold
     ```sh              commands: a path they name exists, and the options of `sven-ref` are ones it has
     $$ … $$ (3.2)      a displayed formula: some line that asserts says `# (3.2)`
 
-A python block whose first line is `# examples/…` or another file's path is quoted from there, word for word, and is not run.
+A python block whose first line is `# examples/…` or another file's path is quoted from there, word for word, and not
+run.
 
     python docs/_ext/pages.py docs/faq.md ...        run the pages and put what they print into their text blocks
 """
@@ -98,7 +99,12 @@ def disagreements(text: str, printed: list[tuple[Block, str]]) -> Iterator[tuple
 def unchecked_formulas(text: str) -> list[str]:
     """Displayed formulas without a label, and labels that no asserting line of the page names."""
     code = "\n".join(block.body for block in blocks(text) if block.kind == "python")
-    named = {label for line in code.splitlines() if "assert" in line for label in re.findall(r"\(([\w.]+)\)", line.split("#")[-1])}
+    named = {
+        label
+        for line in code.splitlines()
+        if "assert" in line
+        for label in re.findall(r"\(([\w.]+)\)", line.split("#")[-1])
+    }
     return [m["label"] or m[1] for m in FORMULA.finditer(text) if m["label"] not in named]
 
 

@@ -12,19 +12,18 @@ import re
 from pathlib import Path
 from typing import Any
 
-from docutils import nodes
-from docutils.utils.math import MathError
-from docutils.utils.math.latex2mathml import tex2mathml
-from sphinx.application import Sphinx
-from sphinx.util import logging
-from sphinx.util.docutils import SphinxDirective
-
 import arrows
 import clauses
 import gallery
 import pages
 import play
 import stylesheet
+from docutils import nodes
+from docutils.utils.math import MathError
+from docutils.utils.math.latex2mathml import tex2mathml
+from sphinx.application import Sphinx
+from sphinx.util import logging
+from sphinx.util.docutils import SphinxDirective
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +38,7 @@ class Draw(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         uri = f"/built/figures/{self.env.docname.replace('/', '-')}-{self.arguments[0]}.svg"
         image = nodes.image(uri=uri, alt=self.options["alt"])
-        figure = nodes.figure("", image, nodes.caption("", "", *self.parse_inline(self.options["caption"])[0]))
+        figure = nodes.figure("", image, nodes.caption("", "", *self.parse_inline(typeset(self.options["caption"]))[0]))
         code = nodes.literal_block("\n".join(self.content), "\n".join(self.content), language="python")
         fold = (nodes.raw("", "<details><summary>Code of the figure</summary>", format="html"), code)
         return [figure, *fold, nodes.raw("", "</details>", format="html")]
@@ -80,13 +79,38 @@ def on_source(app: Sphinx, docname: str, source: list[str]) -> None:
         known = set(clauses.CHECKS)
         link = re.compile(r"(?<![`\[])SPEC (\d(?:\.\d+)?)(?![\d`])")
         text = link.sub(lambda m: f"[SPEC {m[1]}](#spec-{m[1]})" if m[1] in known else m[0], text)
-    source[0] = text
+    source[0] = typeset(text)
+
+
+# What is not prose: fences, formulas, code, targets of links, labels, HTML.
+APART = re.compile(
+    r"^(`{3,}).*?^\1`*$|^\$\$.*?^\$\$|(`+)[^\n]*?\2|\]\([^)\n]*\)|^\(\S+\)=$|^\{\S+\}$|<[^>\n]+>|\^\{[^}\n]*_[^}\n]*\}|https?://\S+",
+    re.MULTILINE | re.DOTALL,
+)
+RAISED = re.compile(r"(?<=[\w)|‖])\^(?:\{([^{}_^]+)\}|([\wκ*]+))")
+LOWERED = re.compile(
+    r"(?<![A-Za-z0-9_])([A-Za-zΑ-Ωα-ωℓ∇Σ)][̃ᵀ]?)_(?:\{([^{}_^]+)\}|([A-Za-z0-9Α-Ωα-ω]+))(?![A-Za-z0-9_])"
+)
+
+
+def typeset(text: str) -> str:
+    """σ_1 and ℓ^{κ/2} of the prose with their indices lowered and raised; what is not prose stays."""
+
+    def prose(part: str) -> str:
+        part = RAISED.sub(lambda m: f"{{sup}}`{m[1] or m[2]}`", part)
+        return LOWERED.sub(lambda m: f"{m[1]}{{sub}}`{m[2] or m[3]}`", part)
+
+    result, end = [], 0
+    for m in APART.finditer(text):
+        result += [prose(text[end : m.start()]), m[0]]
+        end = m.end()
+    return "".join([*result, prose(text[end:])])
 
 
 def mathml(tex: str, block: bool) -> str:
     """LaTeX as a `math` element; an unknown command is an error of the build."""
     try:
-        return tex2mathml(tex, as_block=block)
+        return tex2mathml(tex, as_block=block).replace("<mo>‖</mo>", '<mo stretchy="false">‖</mo>')
     except MathError as error:
         raise ValueError(f"formula {tex!r}: {error}") from error
 
@@ -110,9 +134,13 @@ def on_docstring(app: Sphinx, what: str, name: str, obj: Any, options: Any, line
         lines[:] = ["::", "", *(f"    {line}" for line in lines), ""]
         return
     result: list[str] = []
-    paragraph_of_fields = False
+    paragraph_of_fields = in_section = False
     for i, line in enumerate(lines):
         blank_before = i == 0 or not lines[i - 1].strip()
+        in_section |= line.startswith("----")
+        header = i + 1 < len(lines) and lines[i + 1].startswith("----")
+        if in_section and blank_before and line.strip() and not header and not re.match(r"\s|[\w, ]+ : ", line):
+            result.append("")  # two empty lines end a section of parameters
         if line.startswith("    ") and blank_before and (not result or not result[-1].startswith("    ")):
             result += ["::", ""]
         if blank_before:
@@ -127,7 +155,9 @@ def escaped(line: str) -> str:
     """`code` as literals; outside of it no character has a meaning for reStructuredText."""
     parts = re.split(r"(`[^`]+`)", line)
     plain = [re.sub(r"(?<=\w)_(?=\W|$)|(?<!^)[|*]", r"\\\g<0>", part) for part in parts]
-    return "".join(f"``{part.strip('`')}``" if part.startswith("`") else text for part, text in zip(parts, plain, strict=True))
+    return "".join(
+        f"``{part.strip('`')}``" if part.startswith("`") else text for part, text in zip(parts, plain, strict=True)
+    )
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

@@ -30,7 +30,7 @@ def apply() -> None:
 
 
 def write_fonts(folder: Path) -> None:
-    """stix-two-math.woff in `folder`: the glyphs and the MATH table of the copy that the package ziamath ships (OFL)."""
+    """stix-two-math.woff in `folder`: the glyphs and the MATH table of the copy that ziamath ships (OFL)."""
     from fontTools import subset
 
     target = folder / "stix-two-math.woff"

@@ -44,8 +44,8 @@ class Plot {
   constructor(id, [x0, x1], [y0, y1], xlabel, ylabel, log = false) {
     Object.assign(this, { svg: byId(id), x0, x1, y0, y1, log, marks: [] });
     const ticks = (lo, hi, n) => Array.from({ length: n + 1 }, (_, i) => lo + ((hi - lo) * i) / n);
-    const decades = Math.max(1, Math.ceil((y1 - y0) / 5));
-    const ys = log ? ticks(y0, y1, Math.round((y1 - y0) / decades)).filter(Number.isInteger) : ticks(y0, y1, 4);
+    const step = Math.ceil((y1 - y0) / 5); // of a logarithmic axis, in decades
+    const ys = log ? ticks(y0, y0 + step * Math.floor((y1 - y0) / step), Math.floor((y1 - y0) / step)) : ticks(y0, y1, 4);
     for (const y of ys) {
       this.line([[x0, y], [x1, y]], "grid");
       this.text(LEFT - 6, this.py(y) + 4, log ? `1e${y}` : +y.toFixed(2), "tick", "end");
@@ -93,7 +93,7 @@ function draw() {
   for (const [id, text] of [["k", o.k], ["rtol", o.rtol.toExponential(1)], ["kappa", kappa], ["eta", o.eta.toFixed(2)]])
     byId(id).setAttribute("aria-valuetext", text);
 
-  const spectrum = new Plot("spectrum", [0, 12], [-8, 0], "i", "σ_i / σ_1", true);
+  const spectrum = new Plot("spectrum", [0, 12], [-8, 0], "i", "σᵢ / σ₁", true);
   spectrum.line([[0, Math.log10(o.rtol)], [12, Math.log10(o.rtol)]], "cut");
   spectrum.line([[o.k, -8], [o.k, 0]], "cut");
   r.s.forEach((sigma, i) => spectrum.dot(i + 0.5, Math.log10(sigma / r.s[0]), r.kept[i] ? "kept" : "dropped"));
