@@ -56,7 +56,7 @@ def browser(session: nox.Session) -> None:
 def package(session: nox.Session) -> None:
     """Wheel and sdist: built, checked; the sdist's tests run against the installed wheel, from another directory."""
     session.install("build", "twine")
-    dist, elsewhere = Path("build/dist").absolute(), session.create_tmp()
+    dist, elsewhere = Path("build/dist").absolute(), Path(session.create_tmp()).absolute()
     for old in dist.glob("*"):
         old.unlink()
     session.run("python", "-m", "build", "--outdir", str(dist))
@@ -66,8 +66,8 @@ def package(session: nox.Session) -> None:
     sdist = next(path for path in files if path.endswith(".tar.gz"))
     session.install(f"sven-ref[app,test] @ {Path(wheel).as_uri()}")
     shutil.rmtree(elsewhere)
-    session.run("python", "-m", "tarfile", "-e", sdist, elsewhere)
-    (tree,) = Path(elsewhere).glob("sven_ref-*")
+    session.run("python", "-m", "tarfile", "-e", sdist, str(elsewhere))
+    (tree,) = elsewhere.glob("sven_ref-*")
     session.chdir("/")  # not the tree: what is imported must be the wheel's
     session.run("python", "-c", "import sven_ref; assert 'site-packages' in sven_ref.__file__, sven_ref.__file__")
     session.run("pytest", "-q", str(tree / "tests"), *session.posargs)

@@ -41,7 +41,7 @@ import matplotlib.pyplot as plt
 fig, ax = plt.subplots(
     figsize=(5.6, 3.6),
     layout="constrained",
-    num="Chebyshev coefficients of the solution. The even ones fall to rounding; sin πx is symmetric, so the odd ones are zero.",
+    num="Chebyshev coefficients of the solution: the even ones fall to rounding, the odd ones are zero by symmetry.",
 )
 ax.semilogy(np.maximum(np.abs(theta), 1e-18), "o", color="#0072B2")
 ax.set(xlabel="n", ylabel="|coefficient|")

@@ -46,6 +46,8 @@ def test_code_runs_and_prints_what_is_stated(path, plt):
     printed = pages.run(text, name(path), lambda title, fig: drawn.append((title, fig)))
     for stated, output in pages.disagreements(text, printed):
         assert stated == output
+    if elsewhere := pages.ELSEWHERE.search(text):
+        assert path.name in (ROOT / elsewhere[1]).read_text(encoding="utf-8")
     for title, fig in drawn:
         for axes in fig.axes:
             assert axes.get_xlabel() or axes.get_ylabel(), f"{title}: an axis without a name"

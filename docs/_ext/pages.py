@@ -9,6 +9,8 @@
 A python block whose first line is `# examples/…` or another file's path is quoted from there, word for word, and not
 run.
 
+A page that names another test, `<!-- outputs: tests/… -->`, leaves to that test what its text blocks say.
+
     python docs/_ext/pages.py docs/faq.md ...        run the pages and put what they print into their text blocks
 """
 
@@ -27,6 +29,7 @@ DOCS = Path(__file__).parent.parent
 ROOT = DOCS.parent
 FENCE = re.compile(r"^(?P<ticks>`{3,})(?P<info>[^\n`]*)\n(?P<body>.*?)^(?P=ticks)[ ]*$", re.MULTILINE | re.DOTALL)
 OPTION = re.compile(r"^:([\w-]+):[ ]*(.*)\n", re.MULTILINE)
+ELSEWHERE = re.compile(r"^<!-- outputs: (tests/\S+) -->$", re.MULTILINE)
 QUOTED = re.compile(r"# ((?:examples|sven_ref|tests)/[\w/.-]+)\n")
 FORMULA = re.compile(r"^\$\$\n(.*?)\n\$\$(?: \((?P<label>[\w.]+)\))?$", re.MULTILINE | re.DOTALL)
 NUMBER = re.compile(r"(?<![\w.])\d[\d,]*(?:\.\d+)?(?:e[+-]?\d+)?(?![\w])")
@@ -89,6 +92,8 @@ def run(text: str, name: str, on_figure: Callable[[str, Any], None] | None = Non
 
 def disagreements(text: str, printed: list[tuple[Block, str]]) -> Iterator[tuple[str, str]]:
     """(stated, printed) of each section that has python and where these are not the same, line by line."""
+    if ELSEWHERE.search(text):
+        return
     for section in {block.section for block, _ in printed}:
         says = "".join(block.body for block in blocks(text) if block.kind == "text" and block.section == section)
         output = "".join(output for block, output in printed if block.section == section)

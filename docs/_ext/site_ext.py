@@ -73,6 +73,7 @@ def on_source(app: Sphinx, docname: str, source: list[str]) -> None:
         printed = pages.run(text, f"{docname}.md", save)
         for stated, output in pages.disagreements(text, printed):
             log.warning("stated\n%s\nbut printed\n%s", stated, output, location=docname)
+    text = OUTSIDE.sub(lambda m: f"`{m[2]}`" if m[1] == m[2] else f"{m[1]} (`{m[2]}`)", text)
     if docname == "spec":
         text = clauses.annotated(text)
     else:
@@ -81,6 +82,8 @@ def on_source(app: Sphinx, docname: str, source: list[str]) -> None:
         text = link.sub(lambda m: f"[SPEC {m[1]}](#spec-{m[1]})" if m[1] in known else m[0], text)
     source[0] = typeset(text)
 
+
+OUTSIDE = re.compile(r"\[([^\]\n]+)\]\(\.\./([^)\s]+)\)")  # a link to a file that is not part of the site
 
 # What is not prose: fences, formulas, code, targets of links, labels, HTML.
 APART = re.compile(
