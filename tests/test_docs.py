@@ -5,8 +5,10 @@ What a page may contain is said in docs/_ext/pages.py. `nox -s docs browser` bui
 
 import ast
 import re
+import shlex
 import sys
 from functools import cache
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
@@ -100,19 +102,27 @@ def test_relative_links_lead_somewhere(path):
             assert anchor in {re.sub(r"[^\w\- ]", "", head).strip().lower().replace(" ", "-") for head in heads}, target
 
 
+def calls(line):
+    """The arguments of each call of `sven-ref` on a line of shell."""
+    try:
+        words = shlex.split(line, comments=True)
+    except ValueError:  # a drawing with an apostrophe in it
+        return
+    for i, word in enumerate(words):
+        if word == "sven-ref" or words[max(0, i - 1) : i + 1] == ["-m", "sven_ref"]:
+            yield list(takewhile(lambda word: word not in ("&&", "|", ">"), words[i + 1 :]))
+
+
 @pytest.mark.parametrize("path", PROSE, ids=name)
 def test_commands_that_are_shown_are_ones_there_are(path):
     """Files named in them exist; options of `sven-ref` are accepted."""
     for block in pages.blocks(path.read_text(encoding="utf-8")):
         if block.kind in ("sh", ""):
             for line in block.body.replace("\\\n", " ").splitlines():
-                words = line.split("#")[0].split()
-                assert all((ROOT / w).exists() for w in words if w.startswith(TOP) and "*" not in w), line
-                for start in (["sven-ref"], ["-m", "sven_ref"]):
-                    for i in range(len(words)):
-                        if words[i : i + len(start)] == start and i + len(start) < len(words):
-                            rest = words[i + len(start) :]
-                            cli.parser().parse_args(rest[: rest.index("&&")] if "&&" in rest else rest)
+                named = re.findall(rf"(?<![\w/])(?:{'|'.join(TOP)})[^\s\"'*]+(?=[\s\"']|$)", line)
+                assert all((ROOT / word).exists() for word in named), line
+                for arguments in filter(None, calls(line)):
+                    cli.parser().parse_args(arguments)
 
 
 def test_every_page_is_in_the_table_of_contents():
