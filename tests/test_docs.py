@@ -27,6 +27,7 @@ import pages  # noqa: E402
 ALL = sorted(p for p in DOCS.rglob("*.md") if "built" not in p.parts)
 PROSE = [*ALL, ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
 TAUGHT = [p for p in ALL if p.parent.name == "lessons" or p.stem in ("exercises", "faq", "play")]
+OKABE_ITO = {"#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"}  # and greys
 TOP = ("sven_ref/", "tests/", "docs/", "examples/")
 
 
@@ -53,6 +54,9 @@ def test_code_runs_and_prints_what_is_stated(path, plt):
     for title, fig in drawn:
         for axes in fig.axes:
             assert axes.get_xlabel() or axes.get_ylabel(), f"{title}: an axis without a name"
+            for line in axes.lines:
+                colour = plt.matplotlib.colors.to_hex(line.get_color())
+                assert colour.upper() in OKABE_ITO or len({colour[1:3], colour[3:5], colour[5:7]}) == 1, title
     for block in pages.blocks(text):
         if block.kind == "draw":
             assert block.options["caption"].endswith(".")
@@ -130,7 +134,8 @@ def test_every_page_is_in_the_table_of_contents():
     for path in ALL:
         for block in pages.blocks(path.read_text(encoding="utf-8")):
             if block.info == "{toctree}":
-                listed |= {(path.parent / entry).with_suffix(".md") for entry in block.body.split()}
+                entries = [re.sub(r".*<(.+)>", r"\1", entry) for entry in block.body.split("\n") if entry]
+                listed |= {(path.parent / entry).with_suffix(".md") for entry in entries}
     assert set(ALL) <= listed | {DOCS / "index.md"}
     assert all(path.exists() or "built" in path.parts for path in listed)
 
@@ -163,6 +168,11 @@ def test_the_default_kappa():
     """SPEC 2.6."""
     assert sr.Problem(sr.MLP((1, 1))).kappa == 2
     assert sr.Problem(residuals=lambda theta, batch: theta).kappa == 1
+
+
+def test_the_citation_names_this_version():
+    text = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    assert f"\nversion: {sr.__version__}\n" in text
 
 
 # ---- the pages of the code -----------------------------------------------------------------------------------------
