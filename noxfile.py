@@ -16,7 +16,7 @@ PYTHONS = ["3.11", "3.12", "3.13", "3.14"]
 @nox.session
 def lint(session: nox.Session) -> None:
     """Style, types and the README's line counts."""
-    session.install(".[dev]")
+    session.install("-e", ".[app,dev]")
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
     session.run("mypy")
