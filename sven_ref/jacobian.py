@@ -188,9 +188,10 @@ def power_of_two(x: float) -> float:
 
 def norm(x: Any) -> float:
     """‖x‖ with no overflow or underflow of its squares."""
+    x = np.asarray(x)
     with np.errstate(over="ignore", under="ignore"):
         plain = float(np.linalg.norm(x))
-    if np.finfo(x.dtype).tiny ** 0.25 < plain < math.inf:
+    if np.finfo(np.result_type(x, np.float32)).tiny ** 0.25 < plain < math.inf:
         return plain
     size = float(np.abs(x).max())
     return size * float(np.linalg.norm(x / size)) if 0 < size < math.inf else size
