@@ -1,0 +1,112 @@
+"""Write the vectors: `python tests/conformance/generate.py`. With --check, only say whether what is there is the same.
+
+Answers come from `truth`, tolerances from `tolerance`, inputs from the `cases` modules, none of which knows the package.
+Before anything is written the package's two implementations, the dense oracle and the matrix-free core, have to agree
+with every answer within its tolerance (`witnesses`).
+"""
+
+import hashlib
+import json
+import sys
+from pathlib import Path
+
+import truth
+from tolerance import exact, measure
+
+VERSION = "1.0.0"
+TARGET = Path(__file__).resolve().parents[2] / "sven_ref" / "conformance"
+OPS = ("matvec", "rmatvec", "pinv_apply", "step", "natural_gradient", "jacobian", "trajectory", "reject")
+
+
+def rounded(value):
+    """mpf to the nearest float64, lists as they are."""
+    return [rounded(x) for x in value] if isinstance(value, list) else value if isinstance(value, int) else float(value)
+
+
+def ties(op, input):
+    """(first, last) of the cluster that the cut falls in, or None."""
+    if op not in ("pinv_apply", "step"):
+        return None
+    J = [[row[j] for j in input["columns"]] for row in input["J"]] if "columns" in input else input["J"]
+    s, q = truth.singular_values(J), truth.decisions(op, input)
+    same = [i for i in range(len(s)) if q > 0 and abs(s[i] - s[q - 1]) < truth.SAME * s[0]]
+    return (same[0], same[-1] + 1) if same and same[-1] >= q else None
+
+
+def finished(op, case):
+    """A case with its expected values and tolerances, its fields in the order they are written in."""
+    case = dict(case)
+    input, either = case["input"], case.pop("either", None)
+    main = {"pinv_apply": "update", "step": "theta"}.get(op)
+    if op == "reject":
+        expected, tolerance = {"verdict": "reject"}, {"float64": {}, "float32": {}}
+    elif either:  # the ranks between which rounding decides
+        answers = [truth.ANSWERS[op](exact(input), q) for q in either]
+        expected = {"verdict": "acceptable", "any_of": [rounded_answer(a) for a in answers]}
+        tolerance = measure(op, case["id"], input, either, at_threshold=True)
+    elif cluster := ties(op, exact(input)):
+        answer = truth.ANSWERS[op](exact(input))
+        dropped, whole = (truth.ANSWERS[op](exact(input), q)[main] for q in cluster)
+        parts = {"dropped": dropped, "whole": whole, "basis": truth.right_vectors(exact(input)["J"], *cluster)}
+        fixed = {name: rounded(answer[name]) for name in ("rank", "singular_values")}
+        expected = {"verdict": "acceptable", **fixed, "cluster": {n: rounded(v) for n, v in parts.items()}}
+        tolerance = measure(op, case["id"], input, [cluster[1]], at_threshold=case.pop("structural", False))
+    else:
+        expected = {"verdict": "valid", **rounded_answer(truth.ANSWERS[op](exact(input)))}
+        tolerance = measure(op, case["id"], input, at_threshold=case.pop("structural", False))
+    assert tolerance, f"{case['id']}: no dtype can be asked"
+    return {**case, "expected": expected, "tolerance": tolerance}
+
+
+def rounded_answer(answer):
+    return {name: rounded(value) for name, value in answer.items() if name != "decisions"}
+
+
+def text(document):
+    """JSON with a line for each field of a case."""
+
+    def flat(value):
+        return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+    lines = [f'{{"op":{flat(document["op"])},"version":{flat(document["version"])},"cases":[']
+    for i, case in enumerate(document["cases"]):
+        head = {name: case[name] for name in ("id", "clause", "level", "flags", "comment")}
+        rest = [f' "{name}":{flat(case[name])}' for name in ("input", "expected", "tolerance")]
+        lines.append(("," if i else "") + flat(head)[:-1] + ",\n" + ",\n".join(rest) + "}")
+    return "\n".join([*lines, "]}\n"])
+
+
+def files():
+    """{path: text} of all generated files but the manifest."""
+    from cases import cases
+
+    every = cases()
+    return {
+        f"vectors/{op}.json": text({"op": op, "version": VERSION, "cases": [finished(op, c) for c in every[op]]})
+        for op in OPS
+    }
+
+
+def manifest(written):
+    digests = {name: hashlib.sha256(body.encode()).hexdigest() for name, body in written.items()}
+    for name in ("schema.json", "flags.json", "CHANGELOG.md", "LICENSE"):
+        digests[name] = hashlib.sha256((TARGET / name).read_bytes()).hexdigest()
+    return json.dumps({"version": VERSION, "files": digests}, indent=1) + "\n"
+
+
+def main(check):
+    written = files()
+    written["manifest.json"] = manifest(written)
+    different = [n for n, body in written.items() if not (TARGET / n).exists() or (TARGET / n).read_text() != body]
+    if check:
+        return different
+    for name, body in written.items():
+        (TARGET / name).parent.mkdir(exist_ok=True)
+        (TARGET / name).write_text(body)
+    return different
+
+
+if __name__ == "__main__":
+    changed = main("--check" in sys.argv[1:])
+    print(f"{len(changed)} files differ: {', '.join(changed)}" if changed else "no file differs")
+    sys.exit(bool(changed) and "--check" in sys.argv[1:])

@@ -1,0 +1,115 @@
+"""Tolerances, measured: how much the exact answer moves when the input is rounded.
+
+Every number of an array A is moved by ξ·u·max|A| with ξ uniform in ±1, u = 2⁻⁵³ (float64) or 2⁻²⁴ (float32), and all
+arrays at once: the change that the best algorithm makes anyway, being backward stable in the norm, not entry by entry.
+Ranks and satisfied conditions are held as they are.
+
+    tolerance = FACTOR · max(largest relative change in SAMPLES draws, u)      0 where the answer is 0 and stays 0
+
+The u is for rounding the answer itself; FACTOR for what an algorithm adds, and for directions that were not drawn. A
+dtype is left out of a case where a tolerance exceeds LARGEST, a number leaves its range, or a σ is nearer to a
+threshold than MARGIN·u·σ_1.
+"""
+
+import random
+
+import truth
+from mpmath import mp, mpf
+
+UNITS = {"float64": mpf(2) ** -53, "float32": mpf(2) ** -24}
+RANGE = {"float64": (1e-290, 1e290), "float32": (1e-36, 1e36)}
+SAMPLES, FACTOR, LARGEST, MARGIN = 6, 100, mpf("0.02"), 1000
+REALS = ("theta", "R", "J", "v", "u", "x", "y")
+
+
+def numbers(value):
+    return [x for item in value for x in numbers(item)] if isinstance(value, list) else [value]
+
+
+def mapped(value, fun):
+    return [mapped(item, fun) for item in value] if isinstance(value, list) else fun(value)
+
+
+def exact(input):
+    """The input with its reals as mpf."""
+    out = dict(input)
+    for name, value in input.items():
+        if name == "batches":
+            out[name] = [exact(batch) for batch in value]
+        elif name in REALS and not is_labels(name, value):
+            out[name] = mapped(value, mpf)
+    return out
+
+
+def is_labels(name, value):
+    return name == "y" and not isinstance(value[0], list)
+
+
+def perturbed(input, unit, rng):
+    out = dict(input)
+    for name, value in input.items():
+        if name == "batches":
+            out[name] = [perturbed(batch, unit, rng) for batch in value]
+        elif name in REALS and not is_labels(name, value):
+            size = unit * max(map(abs, numbers(value)))
+            out[name] = mapped(value, lambda x, size=size: x + size * mpf(rng.uniform(-1, 1)))
+    return out
+
+
+def norm(values):
+    return mp.sqrt(mp.fsum(x * x for x in numbers(values)))
+
+
+def change(a, b):
+    """‖a − b‖/‖b‖, or ‖a‖ where b = 0."""
+    difference = [x - y for x, y in zip(numbers(a), numbers(b), strict=True)]
+    return norm(difference) / (norm(b) or 1)
+
+
+def in_range(input, answer, dtype):
+    least, most = RANGE[dtype]
+    values = [
+        x for part in (input, *input.get("batches", ())) for n, v in part.items() if n in REALS for x in numbers(v)
+    ]
+    values += [x for value in answer.values() for x in numbers(value)]
+    return all(x == 0 or least < abs(x) < most for x in values)
+
+
+def near_threshold(op, input, unit):
+    """Whether rounding decides which σ are kept."""
+    if op not in ("pinv_apply", "step"):
+        return False
+    J = [[row[j] for j in input["columns"]] for row in input["J"]] if "columns" in input else input["J"]
+    s = truth.singular_values(J)
+    n = len(s) if input["k"] is None else min(input["k"], len(s))
+    limits = (mpf(input["rtol"]) * s[0], mpf(input["atol"]))
+    return any(x > 0 and abs(x - limit) < MARGIN * unit * s[0] for x in s[:n] for limit in limits)
+
+
+def measure(op, id, input, ranks=None, at_threshold=False):
+    """{dtype: {quantity: tolerance}} of a case; `ranks`: those of its acceptable answers, instead of the one rank."""
+    exact_input = exact(input)
+    decided = ranks or [truth.decisions(op, exact_input)]
+    answers = [truth.ANSWERS[op](exact_input, d) for d in decided]
+    for answer in answers:
+        answer.pop("decisions", None)
+        answer.pop("rank", None)
+    out = {}
+    for dtype, unit in UNITS.items():
+        rng = random.Random(f"{id} {dtype}")
+        if not in_range(exact_input, answers[0], dtype):
+            continue
+        if not at_threshold and near_threshold(op, exact_input, unit):
+            continue
+        largest = dict.fromkeys(answers[0], mpf(0))
+        for _ in range(SAMPLES):
+            moved = perturbed(exact_input, unit, rng)
+            for d, answer in zip(decided, answers, strict=True):
+                other = truth.ANSWERS[op](moved, d)
+                for name in largest:
+                    largest[name] = max(largest[name], change(other[name], answer[name]))
+        zero = {name: all(norm(a[name]) == 0 for a in answers) for name in largest}
+        tolerance = {n: 0 if v == 0 and zero[n] else FACTOR * max(v, unit) for n, v in largest.items()}
+        if max(tolerance.values()) <= LARGEST:
+            out[dtype] = {n: float(mp.nstr(v * mpf("1.005"), 2)) for n, v in tolerance.items()}
+    return out
