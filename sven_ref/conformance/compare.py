@@ -6,9 +6,9 @@ An answer passes iff units ≤ 1 in every quantity, its rank is exact and, with 
 bit-identical. Where a cut leaves more than one answer (SPEC 3.5) the case is `acceptable`:
 
     any_of     one of several answers, whole
-    cluster    tied σ of which only some are kept. For orthonormal rows V that span the tied right singular vectors and
-               a₀, a₁ the answers with all of them dropped, kept: a is right iff a − a₀ ∈ span V and ⟨a − a₀, a₁ − a⟩ = 0,
-               the sphere with poles a₀ and a₁ (the projection y of z on any subspace has ⟨y, z − y⟩ = 0)
+    cluster    tied σ of which only some are kept. For orthonormal rows V that span the tied right singular vectors
+               and a₀, a₁ the answers with all of them dropped, kept: a is right iff a − a₀ ∈ span V and
+               ⟨a − a₀, a₁ − a⟩ = 0, the sphere with poles a₀ and a₁ (the projection y of z on any subspace has ⟨y, z − y⟩ = 0)
 
 `reject` passes iff there was an error.
 """

@@ -1,6 +1,6 @@
 """Write the vectors: `python tests/conformance/generate.py`. With --check, only say whether what is there is the same.
 
-Answers come from `truth`, tolerances from `tolerance`, inputs from the `cases` modules, none of which knows the package.
+Answers come from `truth`, tolerances from `tolerance`, inputs from the `cases` modules; none of them knows the package.
 Before anything is written the package's two implementations, the dense oracle and the matrix-free core, have to agree
 with every answer within its tolerance (`witnesses`).
 """
@@ -11,7 +11,8 @@ import sys
 from pathlib import Path
 
 import truth
-from tolerance import exact, measure
+from mpmath import mpf
+from tolerance import exact, mapped, measure, numbers
 
 VERSION = "1.0.0"
 TARGET = Path(__file__).resolve().parents[2] / "sven_ref" / "conformance"
@@ -19,16 +20,18 @@ OPS = ("matvec", "rmatvec", "pinv_apply", "step", "natural_gradient", "jacobian"
 
 
 def rounded(value):
-    """mpf to the nearest float64, lists as they are."""
-    return [rounded(x) for x in value] if isinstance(value, list) else value if isinstance(value, int) else float(value)
+    """mpf to the nearest float64; what is below 1e-45 of the largest number beside it is the 0 it stands for."""
+    if isinstance(value, int):
+        return value
+    least = mpf(10) ** -45 * max(map(abs, numbers(value)), default=0)
+    return mapped(value, lambda x: 0.0 if abs(x) <= least else float(x))
 
 
 def ties(op, input):
     """(first, last) of the cluster that the cut falls in, or None."""
     if op not in ("pinv_apply", "step"):
         return None
-    J = [[row[j] for j in input["columns"]] for row in input["J"]] if "columns" in input else input["J"]
-    s, q = truth.singular_values(J), truth.decisions(op, input)
+    s, q = truth.singular_values(truth.restricted(input)), truth.decisions(op, input)
     same = [i for i in range(len(s)) if q > 0 and abs(s[i] - s[q - 1]) < truth.SAME * s[0]]
     return (same[0], same[-1] + 1) if same and same[-1] >= q else None
 
@@ -36,10 +39,10 @@ def ties(op, input):
 def finished(op, case):
     """A case with its expected values and tolerances, its fields in the order they are written in."""
     case = dict(case)
-    input, either = case["input"], case.pop("either", None)
+    input, either, structural = case["input"], case.pop("either", None), case.pop("structural", False)
     main = {"pinv_apply": "update", "step": "theta"}.get(op)
     if op == "reject":
-        expected, tolerance = {"verdict": "reject"}, {"float64": {}, "float32": {}}
+        expected, tolerance = {"verdict": "reject"}, {dtype: {} for dtype in case.pop("dtypes")}
     elif either:  # the ranks between which rounding decides
         answers = [truth.ANSWERS[op](exact(input), q) for q in either]
         expected = {"verdict": "acceptable", "any_of": [rounded_answer(a) for a in answers]}
@@ -50,16 +53,16 @@ def finished(op, case):
         parts = {"dropped": dropped, "whole": whole, "basis": truth.right_vectors(exact(input)["J"], *cluster)}
         fixed = {name: rounded(answer[name]) for name in ("rank", "singular_values")}
         expected = {"verdict": "acceptable", **fixed, "cluster": {n: rounded(v) for n, v in parts.items()}}
-        tolerance = measure(op, case["id"], input, [cluster[1]], at_threshold=case.pop("structural", False))
+        tolerance = measure(op, case["id"], input, [cluster[1]])
     else:
         expected = {"verdict": "valid", **rounded_answer(truth.ANSWERS[op](exact(input)))}
-        tolerance = measure(op, case["id"], input, at_threshold=case.pop("structural", False))
+        tolerance = measure(op, case["id"], input, at_threshold=structural)
     assert tolerance, f"{case['id']}: no dtype can be asked"
     return {**case, "expected": expected, "tolerance": tolerance}
 
 
 def rounded_answer(answer):
-    return {name: rounded(value) for name, value in answer.items() if name != "decisions"}
+    return {name: rounded(value) for name, value in answer.items() if name not in ("decisions", "spectra")}
 
 
 def text(document):

@@ -68,22 +68,21 @@ def change(a, b):
 
 def in_range(input, answer, dtype):
     least, most = RANGE[dtype]
-    values = [
-        x for part in (input, *input.get("batches", ())) for n, v in part.items() if n in REALS for x in numbers(v)
-    ]
-    values += [x for value in answer.values() for x in numbers(value)]
-    return all(x == 0 or least < abs(x) < most for x in values)
+    parts = [v for part in (input, *input.get("batches", ())) for n, v in part.items() if n in REALS]
+    sizes = [max(map(abs, numbers(v)), default=0) for v in (*parts, *answer.values())]
+    return all(size == 0 or least < size < most for size in sizes)
 
 
 def near_threshold(op, input, unit):
     """Whether rounding decides which σ are kept."""
-    if op not in ("pinv_apply", "step"):
+    if "rtol" not in input:
         return False
-    J = [[row[j] for j in input["columns"]] for row in input["J"]] if "columns" in input else input["J"]
-    s = truth.singular_values(J)
-    n = len(s) if input["k"] is None else min(input["k"], len(s))
-    limits = (mpf(input["rtol"]) * s[0], mpf(input["atol"]))
-    return any(x > 0 and abs(x - limit) < MARGIN * unit * s[0] for x in s[:n] for limit in limits)
+    spectra = truth.trajectory(input)["spectra"] if op == "trajectory" else [truth.singular_values(truth.restricted(input))]
+    for s in spectra:
+        limits = (mpf(input["rtol"]) * s[0], mpf(input["atol"]))
+        if any(x > 0 and abs(x - limit) < MARGIN * unit * s[0] for x in s[: input["k"]] for limit in limits):
+            return True
+    return False
 
 
 def measure(op, id, input, ranks=None, at_threshold=False):
@@ -92,8 +91,8 @@ def measure(op, id, input, ranks=None, at_threshold=False):
     decided = ranks or [truth.decisions(op, exact_input)]
     answers = [truth.ANSWERS[op](exact_input, d) for d in decided]
     for answer in answers:
-        answer.pop("decisions", None)
-        answer.pop("rank", None)
+        for name in ("decisions", "spectra", "rank"):
+            answer.pop(name, None)
     out = {}
     for dtype, unit in UNITS.items():
         rng = random.Random(f"{id} {dtype}")

@@ -9,6 +9,7 @@ condition 1e8. Jacobians are complex steps, ∂R/∂θ_j = Im R(θ + i h e_j)/h 
 written anywhere. `decisions` are what a perturbation may not change: ranks, and which conditions are satisfied.
 """
 
+from functools import lru_cache
 from itertools import pairwise
 
 from mpmath import mp, mpc, mpf
@@ -32,6 +33,11 @@ def transpose(A):
 
 def gram_eigen(J):
     """Eigenvalues λ descending, their eigenvectors as rows, and whether these are u_i (of JJᵀ) or v_i (of JᵀJ)."""
+    return _gram_eigen(tuple(map(tuple, J)))
+
+
+@lru_cache(maxsize=32)
+def _gram_eigen(J):
     left = len(J) <= len(J[0])
     A = J if left else transpose(J)
     values, vectors = mp.eigsy(mp.matrix([[dot(a, b) for b in A] for a in A]))
@@ -55,15 +61,10 @@ def kept(s, k, rtol, atol):
 def pinv_times(J, R, q):
     """J⁺R with the first q triplets."""
     values, vectors, left = gram_eigen(J)
-    Jt = transpose(J)
-    if left:
-        x = times(
-            Jt, combine([dot(u, R) / v for u, v in zip(vectors[:q], values[:q], strict=True)], vectors[:q], len(R))
-        )
-    else:
-        g = times(Jt, R)
-        x = combine([dot(v, g) / w for v, w in zip(vectors[:q], values[:q], strict=True)], vectors[:q], len(Jt))
-    return x
+    target = R if left else times(transpose(J), R)
+    coefficients = [dot(w, target) / value for w, value in zip(vectors[:q], values[:q], strict=True)]
+    x = [mp.fsum(c * w[i] for c, w in zip(coefficients, vectors[:q], strict=True)) for i in range(len(target))]
+    return times(transpose(J), x) if left else x
 
 
 def right_vectors(J, first, last):
@@ -73,15 +74,14 @@ def right_vectors(J, first, last):
     return [[x / mp.sqrt(dot(row, row)) for x in row] for row in rows]
 
 
-def combine(coefficients, rows, size):
-    return [mp.fsum(c * row[i] for c, row in zip(coefficients, rows, strict=True)) for i in range(size)]
+def restricted(input):
+    """J, or J[:, S]."""
+    return [[row[j] for j in input["columns"]] for row in input["J"]] if "columns" in input else input["J"]
 
 
 def update(input, rank=None):
     """x, q and σ_1 … σ_q of `pinv_apply`, `step`."""
-    J = input["J"]
-    if "columns" in input:
-        J = [[row[j] for j in input["columns"]] for row in J]
+    J = restricted(input)
     s = singular_values(J)
     q = kept(s, input["k"], input["rtol"], input["atol"]) if rank is None else rank
     return pinv_times(J, input["R"], q), q, s[:q]
@@ -167,7 +167,7 @@ def residuals(input, theta, zero):
     """R for θ, complex or not; rows in `zero` are satisfied conditions, 0 by clause 2.5 or by their power."""
     kappa, R = mpf(input["kappa"]), []
     for row, base in enumerate(bases(input, theta)):
-        if row in zero and (kappa < 2 if input["rows"] == "unsigned" else kappa != 1):
+        if row in zero and kappa != (2 if input["rows"] == "unsigned" else 1):
             R.append(0 * base)
         elif input["rows"] == "unsigned":
             R.append(base if kappa == 2 else base ** (kappa / 2))
@@ -195,18 +195,18 @@ def jacobian(input, zero=None):
 
 def trajectory(input, decided=None):
     """θ after each step; `decisions` of the steps are kept on the side."""
-    theta, thetas, decisions = list(input["theta"]), [], []
+    theta, thetas, decisions, spectra = list(input["theta"]), [], [], []
     for t in range(input["steps"]):
         here = {**input, **input["batches"][t % len(input["batches"])], "theta": theta}
         zero, rank = (satisfied(here), None) if decided is None else decided[t]
         at = jacobian(here, zero)
-        x, q, _ = update(
-            {"J": at["jacobian"], "R": at["residuals"], **{c: input[c] for c in ("k", "rtol", "atol")}}, rank
-        )
+        cuts = {name: input[name] for name in ("k", "rtol", "atol")}
+        x, q, _ = update({"J": at["jacobian"], "R": at["residuals"], **cuts}, rank)
+        spectra.append(singular_values(at["jacobian"]))
         theta = [a - mpf(input["lr"]) * d for a, d in zip(theta, x, strict=True)]
         thetas.append(theta)
         decisions.append((zero, q))
-    return {"thetas": thetas, "decisions": decisions}
+    return {"thetas": thetas, "decisions": decisions, "spectra": spectra}
 
 
 def decisions(op, input):
