@@ -1,7 +1,7 @@
 """What the cases are built from: dyadic numbers, dyadic orthogonal matrices, and the list they go to.
 
-For integers v with v·v a power of two the reflection I − 2vvᵀ/(v·v) is exactly orthogonal and its entries are dyadic, so
-that J = Q₁ diag(σ) Q₂ has exactly the σ that are asked for, with every entry exact in binary.
+For integers v with v·v a power of two the reflection I − 2vvᵀ/(v·v) is exactly orthogonal and its entries are dyadic,
+so that J = Q₁ diag(σ) Q₂ has exactly the σ that are asked for, with every entry exact in binary.
 """
 
 import random

@@ -40,23 +40,24 @@ def finished(op, case):
     """A case with its expected values and tolerances, its fields in the order they are written in."""
     case = dict(case)
     input, either, structural = case["input"], case.pop("either", None), case.pop("structural", False)
+    squared = case["level"] != "strict"
     main = {"pinv_apply": "update", "step": "theta"}.get(op)
     if op == "reject":
         expected, tolerance = {"verdict": "reject"}, {dtype: {} for dtype in case.pop("dtypes")}
     elif either:  # the ranks between which rounding decides
         answers = [truth.ANSWERS[op](exact(input), q) for q in either]
         expected = {"verdict": "acceptable", "any_of": [rounded_answer(a) for a in answers]}
-        tolerance = measure(op, case["id"], input, either, at_threshold=True)
+        tolerance = measure(op, case["id"], input, squared, either, at_threshold=True)
     elif cluster := ties(op, exact(input)):
         answer = truth.ANSWERS[op](exact(input))
         dropped, whole = (truth.ANSWERS[op](exact(input), q)[main] for q in cluster)
         parts = {"dropped": dropped, "whole": whole, "basis": truth.right_vectors(exact(input)["J"], *cluster)}
         fixed = {name: rounded(answer[name]) for name in ("rank", "singular_values")}
         expected = {"verdict": "acceptable", **fixed, "cluster": {n: rounded(v) for n, v in parts.items()}}
-        tolerance = measure(op, case["id"], input, [cluster[1]])
+        tolerance = measure(op, case["id"], input, squared, [cluster[1]])
     else:
         expected = {"verdict": "valid", **rounded_answer(truth.ANSWERS[op](exact(input)))}
-        tolerance = measure(op, case["id"], input, at_threshold=structural)
+        tolerance = measure(op, case["id"], input, squared, at_threshold=structural)
     assert tolerance, f"{case['id']}: no dtype can be asked"
     return {**case, "expected": expected, "tolerance": tolerance}
 

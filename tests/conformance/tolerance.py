@@ -2,7 +2,8 @@
 
 Every number of an array A is moved by ξ·u·max|A| with ξ uniform in ±1, u = 2⁻⁵³ (float64) or 2⁻²⁴ (float32), and all
 arrays at once: the change that the best algorithm makes anyway, being backward stable in the norm, not entry by entry.
-Ranks and satisfied conditions are held as they are.
+Outside the level `strict` the smaller of JJᵀ and JᵀJ is moved in the same way: clause 3.7 allows a solver that squares
+J, and knows σ to ε(σ_1/σ)² of itself. Ranks and satisfied conditions are held as they are.
 
     tolerance = FACTOR · max(largest relative change in SAMPLES draws, u)      0 where the answer is 0 and stays 0
 
@@ -18,7 +19,7 @@ from mpmath import mp, mpf
 
 UNITS = {"float64": mpf(2) ** -53, "float32": mpf(2) ** -24}
 RANGE = {"float64": (1e-290, 1e290), "float32": (1e-36, 1e36)}
-SAMPLES, FACTOR, LARGEST, MARGIN = 6, 100, mpf("0.02"), 1000
+SAMPLES, FACTOR, LARGEST, MARGIN = 5, 100, mpf("0.02"), 1000
 REALS = ("theta", "R", "J", "v", "u", "x", "y")
 
 
@@ -56,6 +57,17 @@ def perturbed(input, unit, rng):
     return out
 
 
+def symmetric_noise(unit, rng):
+    """A function that adds ξ·u·max|G| to a symmetric G."""
+
+    def add(G):
+        size, n = unit * max(map(abs, numbers(G))), range(len(G))
+        xi = [[mpf(rng.uniform(-1, 1)) for _ in range(i + 1)] for i in n]
+        return [[G[i][j] + size * xi[max(i, j)][min(i, j)] for j in n] for i in n]
+
+    return add
+
+
 def norm(values):
     return mp.sqrt(mp.fsum(x * x for x in numbers(values)))
 
@@ -77,7 +89,9 @@ def near_threshold(op, input, unit):
     """Whether rounding decides which σ are kept."""
     if "rtol" not in input:
         return False
-    spectra = truth.trajectory(input)["spectra"] if op == "trajectory" else [truth.singular_values(truth.restricted(input))]
+    spectra = (
+        truth.trajectory(input)["spectra"] if op == "trajectory" else [truth.singular_values(truth.restricted(input))]
+    )
     for s in spectra:
         limits = (mpf(input["rtol"]) * s[0], mpf(input["atol"]))
         if any(x > 0 and abs(x - limit) < MARGIN * unit * s[0] for x in s[: input["k"]] for limit in limits):
@@ -85,8 +99,8 @@ def near_threshold(op, input, unit):
     return False
 
 
-def measure(op, id, input, ranks=None, at_threshold=False):
-    """{dtype: {quantity: tolerance}} of a case; `ranks`: those of its acceptable answers, instead of the one rank."""
+def measure(op, id, input, squared, ranks=None, at_threshold=False):
+    """{dtype: {quantity: tolerance}}; `squared`: move JJᵀ as well; `ranks`: those of the acceptable answers."""
     exact_input = exact(input)
     decided = ranks or [truth.decisions(op, exact_input)]
     answers = [truth.ANSWERS[op](exact_input, d) for d in decided]
@@ -103,6 +117,8 @@ def measure(op, id, input, ranks=None, at_threshold=False):
         largest = dict.fromkeys(answers[0], mpf(0))
         for _ in range(SAMPLES):
             moved = perturbed(exact_input, unit, rng)
+            if squared:
+                moved["noise"] = symmetric_noise(unit, rng)
             for d, answer in zip(decided, answers, strict=True):
                 other = truth.ANSWERS[op](moved, d)
                 for name in largest:

@@ -5,8 +5,9 @@ The truncated pseudoinverse is taken from the eigenvectors of the smaller of JJ�
     JJᵀ = U Λ Uᵀ     x = Jᵀ Σ_{i≤q} u_i (u_iᵀR)/λ_i            JᵀJ = V Λ Vᵀ     x = Σ_{i≤q} v_i (v_iᵀJᵀR)/λ_i
 
 Squaring costs half of the digits beyond those of the condition number, which is why there are 80: 50 are left at
-condition 1e8. Jacobians are complex steps, ∂R/∂θ_j = Im R(θ + i h e_j)/h with h = 1e-45, so that no chain rule is
-written anywhere. `decisions` are what a perturbation may not change: ranks, and which conditions are satisfied.
+condition 1e8. `input["noise"]`, where it is given, is applied to JJᵀ or JᵀJ (see `tolerance`). Jacobians are complex
+steps, ∂R/∂θ_j = Im R(θ + i h e_j)/h with h = 1e-45, so that no chain rule is written anywhere. `decisions` are what a
+perturbation may not change: ranks, and which conditions are satisfied.
 """
 
 from functools import lru_cache
@@ -31,23 +32,24 @@ def transpose(A):
     return [list(column) for column in zip(*A, strict=True)]
 
 
-def gram_eigen(J):
+def gram_eigen(J, noise=None):
     """Eigenvalues λ descending, their eigenvectors as rows, and whether these are u_i (of JJᵀ) or v_i (of JᵀJ)."""
-    return _gram_eigen(tuple(map(tuple, J)))
+    return _gram_eigen(tuple(map(tuple, J)), noise)
 
 
 @lru_cache(maxsize=32)
-def _gram_eigen(J):
+def _gram_eigen(J, noise):
     left = len(J) <= len(J[0])
     A = J if left else transpose(J)
-    values, vectors = mp.eigsy(mp.matrix([[dot(a, b) for b in A] for a in A]))
+    G = [[dot(a, b) for b in A] for a in A]
+    values, vectors = mp.eigsy(mp.matrix(noise(G) if noise else G))
     order = sorted(range(len(values)), key=lambda i: -values[i])
     return [values[i] for i in order], [[vectors[r, i] for r in range(len(A))] for i in order], left
 
 
-def singular_values(J):
+def singular_values(J, noise=None):
     """σ descending; what is zero to half the digits is zero."""
-    values = gram_eigen(J)[0]
+    values = gram_eigen(J, noise)[0]
     return [mp.sqrt(v) if v > 0 and mp.sqrt(v) > SAME**0.5 * mp.sqrt(abs(values[0])) else mpf(0) for v in values]
 
 
@@ -58,9 +60,9 @@ def kept(s, k, rtol, atol):
     return sum(all(x - limit > SAME * s[0] for limit in limits) for x in s[:n])
 
 
-def pinv_times(J, R, q):
+def pinv_times(J, R, q, noise=None):
     """J⁺R with the first q triplets."""
-    values, vectors, left = gram_eigen(J)
+    values, vectors, left = gram_eigen(J, noise)
     target = R if left else times(transpose(J), R)
     coefficients = [dot(w, target) / value for w, value in zip(vectors[:q], values[:q], strict=True)]
     x = [mp.fsum(c * w[i] for c, w in zip(coefficients, vectors[:q], strict=True)) for i in range(len(target))]
@@ -81,10 +83,10 @@ def restricted(input):
 
 def update(input, rank=None):
     """x, q and σ_1 … σ_q of `pinv_apply`, `step`."""
-    J = restricted(input)
-    s = singular_values(J)
+    J, noise = restricted(input), input.get("noise")
+    s = singular_values(J, noise)
     q = kept(s, input["k"], input["rtol"], input["atol"]) if rank is None else rank
-    return pinv_times(J, input["R"], q), q, s[:q]
+    return pinv_times(J, input["R"], q, noise), q, s[:q]
 
 
 def pinv_apply(input, rank=None):
@@ -102,8 +104,10 @@ def step(input, rank=None):
 
 def natural_gradient(input, _=None):
     """F⁻¹∇L for F = JᵀJ, ∇L = 2JᵀR, by Cholesky."""
-    J, R = mp.matrix(input["J"]), mp.matrix(input["R"])
-    return {"update": list(mp.cholesky_solve(J.T * J, 2 * (J.T * R)))}
+    columns, noise = transpose(input["J"]), input.get("noise")
+    F = [[dot(a, b) for b in columns] for a in columns]
+    gradient = [2 * dot(a, input["R"]) for a in columns]
+    return {"update": list(mp.cholesky_solve(mp.matrix(noise(F) if noise else F), mp.matrix(gradient)))}
 
 
 def matvec(input, _=None):
@@ -200,7 +204,7 @@ def trajectory(input, decided=None):
         here = {**input, **input["batches"][t % len(input["batches"])], "theta": theta}
         zero, rank = (satisfied(here), None) if decided is None else decided[t]
         at = jacobian(here, zero)
-        cuts = {name: input[name] for name in ("k", "rtol", "atol")}
+        cuts = {name: input.get(name) for name in ("k", "rtol", "atol", "noise")}
         x, q, _ = update({"J": at["jacobian"], "R": at["residuals"], **cuts}, rank)
         spectra.append(singular_values(at["jacobian"]))
         theta = [a - mpf(input["lr"]) * d for a, d in zip(theta, x, strict=True)]
