@@ -35,9 +35,9 @@ def jacobians(cases):
     line = {"model": model([1, 1], "identity"), "theta": [2.0, 1.0], "x": [[1.0], [3.0]], "y": [[2.0], [4.0]]}
     add("hand-signed", "2.2", "HandCheckable KappaOne", "f = 2x + 1: R = 1, 3 and rows (x, 1)", line, rows="signed")
     add("hand-kappa-2", "2.1", "HandCheckable KappaTwo", "R = r² = 1, 9 and rows 2r (x, 1)", line, 2)
-    add("hand-layout", "1", "HandCheckable Layout KappaOne", "W row by row, then b: f_c = x W_c + b_c",
-        {"model": model([2, 2], "identity"), "theta": [1.0, 2.0, 4.0, 8.0, 16.0, 32.0], "x": [[1.0, -1.0]], "y": [[0.0, 0.0]]},
-        rows="per_output")
+    layout = {"model": model([2, 2], "identity"), "theta": [1.0, 2.0, 4.0, 8.0, 16.0, 32.0]}
+    add("hand-layout", "1", "HandCheckable Layout KappaOne", "W row by row, then b: f = (1 - 4 + 16, 2 - 8 + 32)",
+        {**layout, "x": [[1.0, -1.0]], "y": [[0.0, 0.0]]}, rows="per_output")
 
     for activation in ("tanh", "relu", "gelu", "sine", "identity"):
         data = inputs(activation, [2, 3, 1], activation, 3)

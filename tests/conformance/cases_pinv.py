@@ -18,7 +18,6 @@ MAGIC = [  # the first six columns of the 8 x 8 magic square, of rank 3
     [8, 58, 59, 5, 4, 62],
 ]
 RTOL = 2.0**-10
-HUGE, TINY = 2.0**498, 2.0**-498
 
 
 def pinv_apply(cases):
@@ -158,14 +157,17 @@ def pinv_apply(cases):
         [scaled(row, 8.0**-i) for i, row in enumerate(rows)])
 
     # 3.8, scale
-    for name, flag, c in (("huge", "HugeScale", HUGE), ("tiny", "TinyScale", TINY)):
+    for name, flag, c in (("huge", "HugeScale", 2.0**498), ("tiny", "TinyScale", 2.0**-498)):
         for shape, M, P in (("wide", 4, 7), ("tall", 7, 4)):
             J = scaled(dyadic(f"{name} {shape}", M, P), c)
             add(f"{name}-{shape}", "3.8", f"{shape.title()} {flag}", f"J of size {c:.0e}", J, rtol=RTOL)
+    for name, flag, c in (("huger", "HugeScale", 2.0**660), ("tinier", "TinyScale", 2.0**-660)):
         J = scaled(with_sigma(4, 7, [4, 2, 1, 0.25]), c)
-        add(f"{name}-k2", "3.8", f"Wide {flag} Truncated", f"J and R of size {c:.0e}", J, scaled(dyadic(name, 4), c), 2)
+        add(f"{name}-k2", "3.8", f"Wide {flag} Truncated", f"J and R of size {c:.0e}: squares leave the range", J,
+            scaled(dyadic(name, 4), c), 2)
         add(f"{name}-rtol", "3.8", f"Wide {flag} RtolCut", f"J of size {c:.0e}, σ = 4, 2, 1, 0.25 above 0.5", J,
             rtol=0.125)
+        add(f"{name}-tall", "3.8", f"Tall {flag}", f"J of size {c:.0e}", scaled(dyadic(name, 7, 4), c))
     for name, flag, c in (("large", "HugeScale", 2.0**64), ("small", "TinyScale", 2.0**-64)):
         J = scaled(dyadic(name, 4, 7), c)
         add(f"{name}-wide", "3.8", f"Wide {flag}", "squares leave the range of float32", J, rtol=RTOL)

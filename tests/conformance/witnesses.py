@@ -8,7 +8,7 @@ import numpy as np
 
 import sven_ref as sr
 from sven_ref import oracle
-from sven_ref.conformance import arrays
+from sven_ref.conformance import arrays, judge
 
 
 class Oracle:
@@ -114,3 +114,19 @@ class Core:
                 theta, _ = sr.step(problem, theta, (batch["x"], batch["y"]), **cuts, solver=self.solver)
             thetas.append(theta)
         return {"thetas": np.array(thetas)}
+
+
+def attempt(implementation, case, dtype):
+    """The judgement of one answer; None where there is none (`NotImplementedError`), which is right for `reject`."""
+    op, input = (case.input["call"], case.input["input"]) if case.op == "reject" else (case.op, case.input)
+    output = error = None
+    with np.errstate(all="ignore"):
+        try:
+            output = implementation.run(op, dtype, input)
+        except NotImplementedError as reason:
+            if case.op != "reject":
+                return None
+            error = str(reason)
+        except Exception as raised:
+            error = repr(raised)
+    return judge(case, dtype, output, error)
