@@ -93,6 +93,7 @@ def files():
 
 def disagreements(written):
     """What the package's own implementations answer otherwise: the dense oracle, and the core matrix-free."""
+    sys.path.insert(0, str(TARGET.parents[1]))
     from witnesses import Core, Oracle, attempt
 
     from sven_ref.conformance import Case

@@ -9,7 +9,6 @@ from scipy.special import softmax
 from sven_ref import oracle
 from sven_ref.conformance import arrays
 
-
 # Residuals and Jacobians
 
 

@@ -3,7 +3,6 @@
 import numpy as np
 from plain import Plain, killed_by
 
-
 # The inverse
 
 
