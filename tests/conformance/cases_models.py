@@ -133,7 +133,7 @@ def trajectories(cases):
 
     line = {"model": model([1, 1], "identity"), "theta": [2.0, 1.0], "x": [[1.0], [3.0]], "y": [[2.0], [4.0]]}
     add("hand", "7", "HandCheckable KappaOne Identity", "linear, full rank: r halves at each step", line, rows="signed")
-    data = inputs("path", [2, 2, 1], "tanh", 4)
+    data = inputs("path 9", [2, 2, 1], "tanh", 4)
     add("signed", "2.2", "KappaOne SignedEqualsUnsigned Tanh", "2-2-1 tanh, signed rows", data, rows="signed")
     add("unsigned", "2.2", "KappaOne SignedEqualsUnsigned Tanh", "the same thetas from unsigned rows", data)
     add("kappa-2", "4.1", "KappaTwo Tanh", "κ = 2", data, 2)

@@ -19,7 +19,7 @@ from mpmath import mp, mpf
 
 UNITS = {"float64": mpf(2) ** -53, "float32": mpf(2) ** -24}
 RANGE = {"float64": (1e-290, 1e290), "float32": (1e-36, 1e36)}
-SAMPLES, FACTOR, LARGEST, MARGIN = 5, 100, mpf("0.02"), 1000
+SAMPLES, FACTOR, LARGEST, MARGIN = 4, 100, mpf("0.02"), 1000
 REALS = ("theta", "R", "J", "v", "u", "x", "y")
 
 
