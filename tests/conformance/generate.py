@@ -27,11 +27,11 @@ def rounded(value):
     return mapped(value, lambda x: 0.0 if abs(x) <= least else float(x))
 
 
-def ties(op, input):
+def ties(op, input, answer):
     """(first, last) of the cluster that the cut falls in, or None."""
     if op not in ("pinv_apply", "step"):
         return None
-    s, q = truth.singular_values(truth.restricted(input)), truth.decisions(op, input)
+    s, q = truth.singular_values(truth.restricted(input)), answer["rank"]
     same = [i for i in range(len(s)) if q > 0 and abs(s[i] - s[q - 1]) < truth.SAME * s[0]]
     return (same[0], same[-1] + 1) if same and same[-1] >= q else None
 
@@ -39,25 +39,27 @@ def ties(op, input):
 def finished(op, case):
     """A case with its expected values and tolerances, its fields in the order they are written in."""
     case = dict(case)
-    input, either, structural = case["input"], case.pop("either", None), case.pop("structural", False)
-    squared = case["level"] != "strict"
-    main = {"pinv_apply": "update", "step": "theta"}.get(op)
+    either, structural = case.pop("either", None), case.pop("structural", False)
     if op == "reject":
-        expected, tolerance = {"verdict": "reject"}, {dtype: {} for dtype in case.pop("dtypes")}
-    elif either:  # the ranks between which rounding decides
-        answers = [truth.ANSWERS[op](exact(input), q) for q in either]
+        dtypes = case.pop("dtypes")
+        return {**case, "expected": {"verdict": "reject"}, "tolerance": {dtype: {} for dtype in dtypes}}
+    input, answer_of = exact(case["input"]), truth.ANSWERS[op]
+    answer = answer_of(input)
+    if either:  # the ranks between which rounding decides
+        answers, decided = [answer_of(input, q) for q in either], either
         expected = {"verdict": "acceptable", "any_of": [rounded_answer(a) for a in answers]}
-        tolerance = measure(op, case["id"], input, squared, either, at_threshold=True)
-    elif cluster := ties(op, exact(input)):
-        answer = truth.ANSWERS[op](exact(input))
-        dropped, whole = (truth.ANSWERS[op](exact(input), q)[main] for q in cluster)
-        parts = {"dropped": dropped, "whole": whole, "basis": truth.right_vectors(exact(input)["J"], *cluster)}
+    elif cluster := ties(op, input, answer):
+        main = "update" if op == "pinv_apply" else "theta"
+        dropped, whole = (answer_of(input, q)[main] for q in cluster)
+        parts = {"dropped": dropped, "whole": whole, "basis": truth.right_vectors(input["J"], *cluster)}
+        answers, decided = [answer_of(input, cluster[1])], [cluster[1]]
         fixed = {name: rounded(answer[name]) for name in ("rank", "singular_values")}
         expected = {"verdict": "acceptable", **fixed, "cluster": {n: rounded(v) for n, v in parts.items()}}
-        tolerance = measure(op, case["id"], input, squared, [cluster[1]])
     else:
-        expected = {"verdict": "valid", **rounded_answer(truth.ANSWERS[op](exact(input)))}
-        tolerance = measure(op, case["id"], input, squared, at_threshold=structural)
+        answers, decided = [answer], [truth.decisions(op, input, answer)]
+        expected = {"verdict": "valid", **rounded_answer(answer)}
+    squared, at_threshold = case["level"] != "strict", bool(either) or structural
+    tolerance = measure(op, case["id"], input, answers, decided, squared, at_threshold)
     assert tolerance, f"{case['id']}: no dtype can be asked"
     return {**case, "expected": expected, "tolerance": tolerance}
 

@@ -81,49 +81,44 @@ def change(a, b):
 def in_range(input, answer, dtype):
     least, most = RANGE[dtype]
     parts = [v for part in (input, *input.get("batches", ())) for n, v in part.items() if n in REALS]
-    sizes = [max(map(abs, numbers(v)), default=0) for v in (*parts, *answer.values())]
+    sizes = [max(map(abs, numbers(v)), default=0) for v in (*parts, *answer)]
     return all(size == 0 or least < size < most for size in sizes)
 
 
-def near_threshold(op, input, unit):
+def near_threshold(input, answer, unit):
     """Whether rounding decides which σ are kept."""
     if "rtol" not in input:
         return False
-    spectra = (
-        truth.trajectory(input)["spectra"] if op == "trajectory" else [truth.singular_values(truth.restricted(input))]
-    )
-    for s in spectra:
+    for s in answer.get("spectra") or [truth.singular_values(truth.restricted(input))]:
         limits = (mpf(input["rtol"]) * s[0], mpf(input["atol"]))
         if any(x > 0 and abs(x - limit) < MARGIN * unit * s[0] for x in s[: input["k"]] for limit in limits):
             return True
     return False
 
 
-def measure(op, id, input, squared, ranks=None, at_threshold=False):
-    """{dtype: {quantity: tolerance}}; `squared`: move JJᵀ as well; `ranks`: those of the acceptable answers."""
-    exact_input = exact(input)
-    decided = ranks or [truth.decisions(op, exact_input)]
-    answers = [truth.ANSWERS[op](exact_input, d) for d in decided]
-    for answer in answers:
-        for name in ("decisions", "spectra", "rank"):
-            answer.pop(name, None)
+def measure(op, id, input, answers, decided, squared, at_threshold):
+    """{dtype: {quantity: tolerance}} for an exact input, its answers and what is decided in each.
+
+    squared : move JJᵀ as well; at_threshold : do not ask whether rounding decides the rank
+    """
+    names = [name for name in answers[0] if name not in ("decisions", "spectra", "rank")]
     out = {}
     for dtype, unit in UNITS.items():
         rng = random.Random(f"{id} {dtype}")
-        if not in_range(exact_input, answers[0], dtype):
+        if not in_range(input, [answers[0][name] for name in names], dtype):
             continue
-        if not at_threshold and near_threshold(op, exact_input, unit):
+        if not at_threshold and near_threshold(input, answers[0], unit):
             continue
-        largest = dict.fromkeys(answers[0], mpf(0))
+        largest = dict.fromkeys(names, mpf(0))
         for _ in range(SAMPLES):
-            moved = perturbed(exact_input, unit, rng)
+            moved = perturbed(input, unit, rng)
             if squared:
                 moved["noise"] = symmetric_noise(unit, rng)
             for d, answer in zip(decided, answers, strict=True):
                 other = truth.ANSWERS[op](moved, d)
-                for name in largest:
+                for name in names:
                     largest[name] = max(largest[name], change(other[name], answer[name]))
-        zero = {name: all(norm(a[name]) == 0 for a in answers) for name in largest}
+        zero = {name: all(norm(a[name]) == 0 for a in answers) for name in names}
         tolerance = {n: 0 if v == 0 and zero[n] else FACTOR * max(v, unit) for n, v in largest.items()}
         if max(tolerance.values()) <= LARGEST:
             out[dtype] = {n: float(mp.nstr(v * mpf("1.005"), 2)) for n, v in tolerance.items()}

@@ -192,13 +192,13 @@ def jacobian(input, zero=None):
     theta = input["theta"]
     columns = []
     for j in range(len(theta)):
-        moved = [mpc(t, H if i == j else 0) for i, t in enumerate(theta)]
+        moved = [mpc(t, H) if i == j else t for i, t in enumerate(theta)]
         columns.append([mp.im(r) / H for r in residuals(input, moved, zero)])
     return {"residuals": residuals(input, theta, zero), "jacobian": transpose(columns)}
 
 
 def trajectory(input, decided=None):
-    """θ after each step; `decisions` of the steps are kept on the side."""
+    """θ after each step; on the side, the decisions of each step and all its σ."""
     theta, thetas, decisions, spectra = list(input["theta"]), [], [], []
     for t in range(input["steps"]):
         here = {**input, **input["batches"][t % len(input["batches"])], "theta": theta}
@@ -206,18 +206,19 @@ def trajectory(input, decided=None):
         at = jacobian(here, zero)
         cuts = {name: input.get(name) for name in ("k", "rtol", "atol", "noise")}
         x, q, _ = update({"J": at["jacobian"], "R": at["residuals"], **cuts}, rank)
-        spectra.append(singular_values(at["jacobian"]))
+        if decided is None:
+            spectra.append(singular_values(at["jacobian"]))
         theta = [a - mpf(input["lr"]) * d for a, d in zip(theta, x, strict=True)]
         thetas.append(theta)
         decisions.append((zero, q))
     return {"thetas": thetas, "decisions": decisions, "spectra": spectra}
 
 
-def decisions(op, input):
+def decisions(op, input, answer):
     """What rounding of the input is not to change; the second argument of the functions above."""
-    if op in ("pinv_apply", "step"):
-        return update(input)[1]
-    return satisfied(input) if op == "jacobian" else trajectory(input)["decisions"] if op == "trajectory" else None
+    if op == "jacobian":
+        return satisfied(input)
+    return answer.get("rank", answer.get("decisions"))
 
 
 ANSWERS = {f.__name__: f for f in (matvec, rmatvec, pinv_apply, step, natural_gradient, jacobian, trajectory)}
