@@ -8,7 +8,8 @@ bit-identical. Where a cut leaves more than one answer (SPEC 3.5) the case is `a
     any_of     one of several answers, whole
     cluster    tied σ of which only some are kept. For orthonormal rows V that span the tied right singular vectors
                and a₀, a₁ the answers with all of them dropped, kept: a is right iff a − a₀ ∈ span V and
-               ⟨a − a₀, a₁ − a⟩ = 0, the sphere with poles a₀ and a₁ (the projection y of z on any subspace has ⟨y, z − y⟩ = 0)
+               ⟨a − a₀, a₁ − a⟩ = 0, the sphere with poles a₀ and a₁ (the projection y of z on any subspace has
+               ⟨y, z − y⟩ = 0)
 
 `reject` passes iff there was an error.
 """
@@ -43,7 +44,8 @@ def judge(case: Case, dtype: str, output: Mapping[str, Any] | None = None, error
     """Hold an answer, an output or an error, against the case. Raises `ArgumentError` if it is not asked in `dtype`."""
     if dtype not in case.tolerance:
         raise ArgumentError(f"dtype = {dtype!r}: case {case.id} must be asked in {', '.join(case.dtypes)}")
-    units, quantity, message = _worst(case, dtype, output, error)
+    with np.errstate(over="ignore", invalid="ignore"):  # a wrong answer of 1e308 has an infinite error
+        units, quantity, message = _worst(case, dtype, output, error)
     return Judgement(case.id, dtype, case.clause, units <= 1, units, quantity, message)
 
 
@@ -96,14 +98,17 @@ def _array(value: Any) -> Any:
     """An array of float64, or None."""
     try:
         array = np.asarray(value)
-        return array.astype(np.float64) if array.dtype.kind in "fiu" or array.size == 0 else None
-    except ValueError:  # ragged
+        wide = array.dtype == object and all(type(x) in (int, float) for x in array.flat)  # integers beyond 64 bits
+        return array.astype(np.float64) if array.dtype.kind in "fiu" or wide or array.size == 0 else None
+    except (ValueError, OverflowError):  # ragged; an integer beyond 1e308
         return None
 
 
 def norm(a: Any) -> float:
-    """The 2-norm of all entries, with no overflow or underflow of their squares."""
+    """The 2-norm of all entries, with no overflow or underflow of their squares; inf where one is not finite."""
     size = float(np.abs(a).max(initial=0.0))
+    if not math.isfinite(size):
+        return math.inf
     return size * float(np.linalg.norm(np.ravel(a) / size)) if size > 0 else 0.0
 
 

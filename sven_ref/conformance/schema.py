@@ -41,7 +41,7 @@ def _ref(value: Any, rule: str, where: str, root: Any, _: Any) -> None:
 
 
 def _properties(value: Any, rule: Any, where: str, root: Any, _: Any) -> None:
-    for name in rule.keys() & value.keys() if isinstance(value, dict) else ():
+    for name in (n for n in rule if n in value) if isinstance(value, dict) else ():
         check(value[name], rule[name], f"{where}.{name}", root)
 
 

@@ -116,11 +116,13 @@ class MissedCopy(Plain):
 
 
 @killed_by("pinv-apply-cut-in-cluster-2")
-class CutSpreads(Plain):
-    """A cut cluster is shared among all its vectors, as if kept whole, with the rank that was asked for."""
+class EvenShares(Plain):
+    """Of c tied σ of which p are kept each vector gets a share p/c, which no choice of p vectors gives."""
 
-    def pinv_apply(self, a):
-        out, s = super().pinv_apply(a), np.linalg.svd(a["J"], compute_uv=False)
-        q = out["rank"]
-        whole = int((s > s[q - 1] * (1 - 1e-6)).sum()) if q else 0
-        return {**out, "update": self.solve(a["J"], a["R"], whole, 0, 0)[0] * 0.9 + 0.1 * out["update"]}
+    def solve(self, J, R, k, rtol, atol):
+        U, s, Vt = self.svd(J)
+        q = self.count(s, k, rtol, atol, J)
+        tied = np.abs(s - s[q - 1]) < 1e-6 * s[0] if q else s < 0
+        weights = np.where(tied, (q - np.argmax(tied)) / max(tied.sum(), 1), np.arange(len(s)) < q)
+        inverse = np.divide(weights, s, out=np.zeros_like(s), where=s > 0)
+        return Vt.T @ (inverse * (U.T @ R)), s[:q]

@@ -304,6 +304,21 @@ def test_the_comparison_neither_overflows_nor_underflows():
         assert not judge(SUITE[id], "float64", answer).passed
 
 
+def test_absurd_answers_have_an_infinite_error():
+    for id in ("pinv-apply-wide", "pinv-apply-cut-in-cluster-2"):
+        answer = {**right(id), "update": [1.7e308, -1.7e308] * 3 + [1.7e308]}
+        answer["update"] = answer["update"][: len(SUITE[id].input["J"][0])]
+        assert judge(SUITE[id], "float64", answer).units == np.inf
+
+
+def test_integers_are_numbers_of_any_size():
+    case = SUITE["matvec-hand-wide"]
+    assert judge(case, "float64", {"product": [int(x) for x in case.expected["product"]]}).passed
+    assert judge(case, "float64", {"product": [10**30, 4]}).units > 1e30
+    assert "no array" in judge(case, "float64", {"product": [10**400, 4]}).message
+    assert "no array" in judge(case, "float64", {"product": [True, False]}).message
+
+
 def test_a_case_is_a_plain_record():
     assert isinstance(SUITE.cases[0], Case)
     assert SUITE["matvec-huge"].dtypes == ("float64",)
