@@ -16,7 +16,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from typing import IO, Any
+from typing import Any
 
 from ..errors import ArgumentError, check_number
 from . import protocol
@@ -25,6 +25,7 @@ from .protocol import AdapterError, Answer, Hello, ProtocolError
 LINE = 4 << 20  # bytes in one answer
 STDERR = 4 << 10  # bytes kept of the end of standard error
 LIVES, HANG = 30, 6
+TICK = 0.25  # s between looks at whether the child is still there
 START = 6  # the start, which may import a framework, has this many times the time of an answer
 
 
@@ -33,10 +34,10 @@ class Timeout(ProtocolError):
 
 
 class Process:
-    """One running child. Threads move the bytes, so that neither side ever waits for the other without a limit."""
+    """One running child. Threads move the bytes, a pipe each, so that neither side waits for the other without limit."""
 
     def __init__(self, argv: Sequence[str]) -> None:
-        self.popen = subprocess.Popen(
+        self.popen: Any = subprocess.Popen(
             argv,
             bufsize=0,
             stdin=subprocess.PIPE,
@@ -53,30 +54,21 @@ class Process:
         for thread in self.threads:
             thread.start()
 
-    @property
-    def pipes(self) -> tuple[IO[bytes], IO[bytes], IO[bytes]]:
-        """Standard input, output, error."""
-        stdin, stdout, stderr = self.popen.stdin, self.popen.stdout, self.popen.stderr
-        assert stdin is not None
-        assert stdout is not None
-        assert stderr is not None
-        return stdin, stdout, stderr
-
     def _write(self) -> None:
-        with contextlib.suppress(OSError), self.pipes[0] as stdin:  # OSError: it is gone; reading will tell
+        with contextlib.suppress(OSError), self.popen.stdin as stdin:  # OSError: it is gone; reading will tell
             while (data := self.to_send.get()) is not None:
                 while data:
                     data = data[stdin.write(data) :]
 
     def _read(self) -> None:
-        with contextlib.suppress(OSError):
-            while data := self.pipes[1].read(1 << 16):
+        with contextlib.suppress(OSError), self.popen.stdout as stdout:
+            while data := stdout.read(1 << 16):
                 self.out.put(data)
         self.out.put(b"")
 
     def _read_stderr(self) -> None:
-        with contextlib.suppress(OSError):
-            while data := self.pipes[2].read(1 << 16):
+        with contextlib.suppress(OSError), self.popen.stderr as stderr:
+            while data := stderr.read(1 << 16):
                 self.stderr = (self.stderr + data)[-STDERR:]
 
     def ask(self, message: Mapping[str, Any], timeout: float) -> bytes:
@@ -84,11 +76,16 @@ class Process:
         self.to_send.put(protocol.line(message))
         end = time.monotonic() + timeout
         while b"\n" not in self.buffer:
+            ended, left = self.popen.poll() is not None, end - time.monotonic()
             try:
-                data = self.out.get(timeout=max(0.0, end - time.monotonic()))
+                data = self.out.get(timeout=min(max(0.0, left), TICK))
             except queue.Empty:
-                hint = "" if self.buffer else "; is every answer ended by a newline and flushed?"
-                raise Timeout(f"no answer in {timeout:g} s{hint}") from None
+                if left > 0 and not ended:
+                    continue
+                if left <= 0:
+                    hint = "" if self.buffer else "; is every answer ended by a newline and flushed?"
+                    raise Timeout(f"no answer in {timeout:g} s{hint}") from None
+                data = b""  # it is gone, and a process it left behind holds the pipe
             if not data:
                 raise ProtocolError(f"{self.ending()} before it answered")
             self.buffer += data
@@ -103,11 +100,11 @@ class Process:
             status = self.popen.wait(1.0)
             if status >= 0:
                 return f"the child exited with status {status}"
-            return f"the child was ended by {signal.Signals(-status).name}"
+            return f"the child was ended by signal {-status} ({signal.strsignal(-status)})"
         return "the child closed its standard output"
 
     def end(self, grace: float = 0.0) -> str | None:
-        """Say stop and wait for `grace` seconds, or kill at once; what was wrong with the end, if anything."""
+        """Say stop and wait for `grace` seconds, then kill; what was wrong with the end, if anything."""
         fault = None
         if grace:
             self.to_send.put(protocol.line({"command": "stop"}))
@@ -117,17 +114,14 @@ class Process:
             fault = f"{self.ending()} after stop" if status and grace else None
         except subprocess.TimeoutExpired:
             fault = f"the child did not exit within {grace:g} s of stop" if grace else None
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self.popen.pid, signal.SIGKILL) if hasattr(os, "killpg") else self.popen.kill()
-            self.popen.wait()
+        with contextlib.suppress(ProcessLookupError):  # it, and what it left behind
+            os.killpg(self.popen.pid, signal.SIGKILL) if hasattr(os, "killpg") else self.popen.kill()
+        self.popen.wait()
         last = time.monotonic() + 1
         while any(thread.is_alive() for thread in self.threads) and time.monotonic() < last:
             with contextlib.suppress(queue.Empty):
                 self.out.get(timeout=0.01)
-        if not any(thread.is_alive() for thread in self.threads):  # else a process it left behind holds a pipe
-            for pipe in self.pipes:
-                pipe.close()
-        return fault
+        return fault  # a thread still alive waits for a process that escaped and holds a pipe
 
 
 class Child:

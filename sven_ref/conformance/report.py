@@ -94,8 +94,7 @@ def verdict(run: Run) -> list[Line]:
     if counts["failed"] or counts["broken"]:
         why = " and ".join(f"{counts[s]} {s}" for s in ("failed", "broken") if counts[s])
     else:
-        open_levels = [level for level in run.required if not all(run.holds(level, d) for d in run.dtypes)]
-        why = f"nothing failed, but not every case of {' and '.join(open_levels)} was answered"
+        why = f"nothing failed, but not every case of {' and '.join(run.open() or run.levels)} was answered"
     return [
         *lines,
         [("not conforming", "bold red"), (f": {why}", "")],

@@ -87,6 +87,11 @@ class Run:
         counts = self.counts(level, dtype)
         return 0 < counts["passed"] == counts.total()
 
+    def open(self) -> list[str]:
+        """Levels that have to hold and don't, in a dtype in which they have cases."""
+        pairs = [(level, dtype) for level in self.required for dtype in self.dtypes if self.counts(level, dtype)]
+        return list(dict.fromkeys(level for level, dtype in pairs if not self.holds(level, dtype)))
+
     def claim(self) -> str:
         """What may be claimed, e.g. "core + strict of vectors 1.0.0 in float64"; empty where it is nothing."""
         held: dict[str, list[str]] = {}
@@ -101,8 +106,7 @@ class Run:
         counts = self.counts()
         if counts["failed"] or counts["broken"]:
             return FAILED
-        held = all(self.holds(level, dtype) for level in self.required for dtype in self.dtypes)
-        return CONFORMING if held and counts["passed"] else INCOMPLETE
+        return INCOMPLETE if self.open() or not counts["passed"] else CONFORMING
 
 
 def select(cases: Iterable[Case], levels: Sequence[str], only: Sequence[str] = ()) -> list[Case]:

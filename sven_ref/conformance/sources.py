@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ArgumentError
-from . import protocol
+from . import loader, protocol
 from .protocol import DTYPES, OPS, AdapterError, Answer, Hello, ProtocolError
 
 FILE = 256 << 20  # bytes in a file of answers
@@ -55,15 +55,22 @@ class Module:
         except (Exception, SystemExit) as error:
             return Answer("error", describe(error))
         try:
-            data = json.dumps({"id": question["id"], "output": output}, default=lambda array: array.tolist())
-        except Exception as error:
-            return Answer("broken", f"run returned what is not numbers, lists and arrays: {describe(error)}")
+            data = json.dumps({"id": question["id"], "output": output}, default=plain)
+        except (TypeError, ValueError, RecursionError) as error:
+            return Answer("broken", f"what run returned is no JSON: {error}")
         return protocol.parse_answer(data.encode(), question["id"])
 
     def close(self) -> None:
         """Nothing to end."""
 
     kill = close
+
+
+def plain(value: Any) -> Any:
+    """An array or a scalar of NumPy, PyTorch, JAX … as lists and numbers."""
+    if isinstance(value, complex) or not hasattr(value, "tolist"):
+        raise TypeError(f"a {type(value).__name__}: must be numbers, lists or arrays")
+    return value.tolist()
 
 
 def load(spec: str) -> Any:
@@ -131,11 +138,11 @@ class Answers:
         """The answer to one case."""
         return self.answers.get((question["id"], question["dtype"]), Answer("skip", "no answer in the file"))
 
-    def unknown(self, ids: set[str]) -> list[str]:
-        """Ids in the file that no case has."""
-        return sorted({id for id, _ in self.answers} - ids)
-
     def close(self) -> None:
-        """Nothing to end."""
+        """Note the answers that are to no case."""
+        unknown = sorted({id for id, _ in self.answers} - {case.id for case in loader.load().cases})
+        if unknown:
+            self.notes.append(f"answers to no case of these vectors: {', '.join(map(protocol.shorten, unknown[:5]))}")
 
-    kill = close
+    def kill(self) -> None:
+        """Nothing to end."""
