@@ -52,7 +52,9 @@ require("readline").createInterface({ input: process.stdin }).on("line", (line) 
       dtypes: ["float64"],
     });
   try {
-    say({ id, output: run(op, input) });
+    const output = run(op, input);
+    if (!finite([output.update ?? output.theta, output.singular_values])) throw new Error("the answer is not finite");
+    say({ id, output });
   } catch (error) {
     say({ id, error: error.message });
   }

@@ -59,7 +59,9 @@ def rows_of(f, i, y):
         if rows == "per_output":
             return r.reshape(-1)
         if rows == "signed":
-            return (r * power(abs(r), kappa - 1)).reshape(-1)
+            if r.shape[1] != 1:
+                raise ValueError("signed rows go with one output")
+            return (r if kappa == 1 else r * power(abs(r), kappa - 1)).reshape(-1)
         losses = (r**2).sum(1)
     return power(losses.reshape(-1, m).mean(1), kappa / 2)
 
@@ -67,6 +69,8 @@ def rows_of(f, i, y):
 def batch(i, dtype):
     """x and y, checked."""
     x, labels = tensor(i["x"], dtype), i["loss"] != "squared_error"
+    if not i["kappa"] > 0:
+        raise ValueError(f"kappa = {i['kappa']}")
     y = torch.tensor(i["y"]) if labels else tensor(i["y"], dtype)
     if y.shape != ((len(x),) if labels else (len(x), i["model"]["sizes"][-1])):
         raise ValueError(f"y has shape {tuple(y.shape)}")

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from .. import __version__, natural_gradient
-from ..errors import ConvergenceError, SolverFloorError
+from ..errors import ConvergenceError, SolverFloorError, check_finite, check_theta
 from ..jacobian import as_product_operator
 from ..mlp import MLP
 from ..pinv import TruncatedPinv, truncated_pinv
@@ -55,11 +55,13 @@ class Reference:
         return {"update": J_pinv @ i["R"], "rank": J_pinv.rank, "singular_values": J_pinv.singular_values}
 
     def step(self, i: dict[str, Any]) -> dict[str, Any]:
-        """θ − η J⁺ R for a J that is given: conditions R + J(θ' − θ), linear in θ', have it."""
-        J, theta = as_product_operator(i["J"]), i["theta"].copy()
+        """θ − η J⁺ R for a J that is given."""
+        J = as_product_operator(i["J"])
+        theta = check_theta(i["theta"], J.shape[1])
         columns = i.get("columns", np.arange(theta.size))
         J_pinv = self.pinv(J.restrict(columns), i)
         theta[columns] -= i["lr"] * (J_pinv @ i["R"])
+        check_finite("updated theta", theta)
         return {"theta": theta, "rank": J_pinv.rank, "singular_values": J_pinv.singular_values}
 
     def natural_gradient(self, i: dict[str, Any]) -> dict[str, Any]:

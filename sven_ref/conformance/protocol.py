@@ -67,7 +67,7 @@ def decode(data: bytes) -> tuple[dict[str, Any], list[str]]:
     """The JSON object on a line, and the tokens NaN, Infinity and -Infinity in it, which are not JSON."""
     tokens: list[str] = []
     try:
-        message = json.loads(data.decode("utf-8"), parse_constant=tokens.append)
+        message = json.loads(data.decode("utf-8"), parse_int=number, parse_constant=tokens.append)
     except (ValueError, RecursionError) as error:
         raise ProtocolError(
             f"not a line of JSON: {excerpt(data)} ({error}); standard output is for answers alone, "
@@ -76,6 +76,11 @@ def decode(data: bytes) -> tuple[dict[str, Any], list[str]]:
     if not isinstance(message, dict):
         raise ProtocolError(f"not a JSON object: {excerpt(data)}")
     return message, tokens
+
+
+def number(digits: str) -> int | float:
+    """An integer as JSON has it: 1e20 is written with all its digits by some languages, and is no integer of NumPy's."""
+    return int(digits) if len(digits) < 16 else float(digits)
 
 
 def parse_hello(data: bytes) -> Hello:

@@ -94,7 +94,7 @@ FAULTS = {  # what is done at case b: what is said of it, and whether the child 
     "no object": ("answer = [1]", "not a JSON object: '[1]'", True),
     "half an answer": ("say('{\"id\"', end=''); os._exit(0)", "status 0 before it answered", True),
     "nested too deep": ("answer = '[' * 100000", "not a line of JSON", True),
-    "a number too long": ("answer = '{\"id\": ' + '9' * 5000 + '}'", "not a line of JSON", True),
+    "a number too long": ("answer = '{\"id\": ' + '9' * 5000 + '}'", "answer to case inf where 'b' was asked", True),
     "not UTF-8": ("os.write(1, b'\\xff\\xfe\\n')", r"not a line of JSON: '\\xff\\xfe'", True),
     "wrong id": ("answer['id'] = 'a'", "answer to case 'a' where 'b' was asked", True),
     "no id": ("del answer['id']", "answer to case None where 'b' was asked", True),
@@ -289,6 +289,11 @@ def test_an_adapter_in_process(planted, answer):
     assert question["input"] == {"v": [1.5]}
     source.close()
     assert source.notes == []
+
+
+def test_large_numbers_without_an_exponent_are_numbers():
+    answer = protocol.parse_answer(b'{"id": "a", "output": {"x": [85189409363333530000, -3, 123456789012345]}}', "a")
+    assert answer.value == {"x": [8.518940936333353e19, -3, 123456789012345]}
 
 
 def test_what_an_adapter_in_process_returns_is_held_to_json():
