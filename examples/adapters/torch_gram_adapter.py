@@ -19,9 +19,9 @@ from torch_jacrev_adapter import PHI, batch, rows_of, tensor
 FLOOR = 1e-7
 
 
-def solve(G, R, k, rtol, atol):
-    """w = U S⁻² UᵀR and the kept σ, in float64; G divided by a power of two first, so that nothing overflows."""
-    k = len(R) if k is None else operator.index(k)
+def solve(G, R, n, k, rtol, atol):
+    """w = U S⁻² UᵀR and the kept σ, in float64; n = min(M, P) is how many σ there are."""
+    k = n if k is None else operator.index(k)
     if k < 1 or not 0 <= rtol < 1 or not atol >= 0:
         raise ValueError(f"k = {k}, rtol = {rtol}, atol = {atol}")
     eigenvalues, U = torch.linalg.eigh(G)
@@ -30,16 +30,16 @@ def solve(G, R, k, rtol, atol):
         return torch.zeros_like(R), s[:0]
     cut = max(rtol * float(s[0]), atol)
     q = min(k, int((s > max(cut, FLOOR * float(s[0]))).sum()))
-    if q < min(k, len(s)) and cut < FLOOR * float(s[0]):
+    if q < min(k, n) and cut < FLOOR * float(s[0]):
         raise NotImplementedError(f"a singular value below {FLOOR} σ_1 may have to be kept")
     return U[:, :q] @ (U.T[:q] @ R / s[:q] ** 2), s[:q]
 
 
 def pinv_apply(J, R, k, rtol, atol):
-    """J⁺R for a J that is given."""
+    """J⁺R for a J that is given, divided by a power of two first, so that no square overflows."""
     c = 2.0 ** torch.frexp(abs(J).max())[1].item() if J.any() else 1.0
     A = J.double() / c
-    w, s = solve(A @ A.T, R.double(), k, rtol, atol / c)
+    w, s = solve(A @ A.T, R.double(), min(J.shape), k, rtol, atol / c)
     return (A.T @ w / c).to(J.dtype), (s * c).to(J.dtype)
 
 
@@ -78,8 +78,10 @@ def update(net, i, x, y):
     K = sum((g @ g.T) * (x @ x.T + 1) for x, g in zip(inputs, (g.double() for g in signals), strict=True))
     m = i["micro_batch"]
     G = K.reshape(len(R), m, len(R), m).sum((1, 3))
-    w, _ = solve(G, R.detach().double(), i["k"], i["rtol"], i["atol"])
-    slopes = torch.autograd.grad(R @ w.to(R.dtype), list(net.parameters()))  # W, b, W, b, …
+    parameters = list(net.parameters())  # W, b, W, b, …
+    n = min(len(R), sum(p.numel() for p in parameters))
+    w, _ = solve(G, R.detach().double(), n, i["k"], i["rtol"], i["atol"])
+    slopes = torch.autograd.grad(R @ w.to(R.dtype), parameters)
     return torch.cat([g.T.reshape(-1) for g in slopes])
 
 

@@ -32,7 +32,8 @@ class Reference:
     def run(self, op: str, dtype: str, input: dict[str, Any]) -> dict[str, Any]:
         """One operation on `input`, its lists made arrays of `dtype`."""
         try:
-            result: dict[str, Any] = getattr(self, op)(arrays(input, dtype))
+            with np.errstate(all="ignore"):  # what overflows is refused, not warned of
+                result: dict[str, Any] = getattr(self, op)(arrays(input, dtype))
         except (SolverFloorError, ConvergenceError) as error:
             raise NotImplementedError(str(error)) from error
         return result

@@ -448,11 +448,25 @@ def test_what_may_be_claimed(results, options, claim, code):
     assert claim in last
 
 
-def test_the_reference_by_every_solver_passes_what_it_answers():
-    for name in ("svds", "dense", "gram", "tsqr", "randomized", "auto"):
-        run = runner.verify(Module(f"sven_ref.conformance.adapter:{name}"), levels=["core", "autodiff", "trajectory"])
-        bad = [(r.id, r.dtype, r.message) for r in run.results if r.status in ("failed", "broken")]
-        assert not bad, name
+EVERYTHING = f"core + strict + autodiff + trajectory of vectors {SUITE.version} in float64 and float32"
+WITHOUT_STRICT = EVERYTHING.replace(" + strict", "")
+SOLVERS = {  # one that squares J loses digits at condition 1e6; a sketch rounds σ that lie at a threshold
+    "svds": EVERYTHING,
+    "dense": EVERYTHING,
+    "tsqr": EVERYTHING,
+    "auto": EVERYTHING,
+    "gram": WITHOUT_STRICT,
+    "randomized": WITHOUT_STRICT,
+}
+
+
+@pytest.mark.parametrize(("solver", "claim"), SOLVERS.items(), ids=SOLVERS)
+def test_what_the_reference_claims_by_each_solver(solver, claim):
+    start = time.monotonic()
+    run = runner.verify(Module(f"sven_ref.conformance.adapter:{solver}"))
+    assert run.claim() == claim
+    assert time.monotonic() - start < 30
+    assert {r.level for r in run.results if r.status != "passed"} <= {"strict"}
 
 
 def test_levels_dtypes_and_patterns_select():
