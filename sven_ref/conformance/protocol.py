@@ -124,7 +124,7 @@ def parse_answer(data: bytes, id: str) -> Answer:
 def check_answer(fields: Mapping[str, Any], tokens: list[str]) -> Answer:
     """The fields of an answer but its id: exactly one of output, error, skip."""
     if tokens:
-        return Answer("broken", f"{tokens[0]} in the answer: not JSON, and no update; refuse with an error instead")
+        return Answer("broken", f"{tokens[0]} in the answer: it is not JSON, and never an answer")
     if len(fields) != 1 or not set(fields) <= set(ANSWERS):
         return Answer(
             "broken", f"the answer has fields {shorten(sorted(fields))} beside id: must be one of {list(ANSWERS)}"

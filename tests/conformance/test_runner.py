@@ -102,7 +102,7 @@ FAULTS = {  # what is done at case b: what is said of it, and whether the child 
     "huge line": ("answer['output'] = 'x' * (5 << 20)", "more than 4194304 bytes without an end of line", True),
     "flood of lines": ("while True: say('x')", "not a line of JSON: 'x'", True),
     "closes its output": ("os.close(1); time.sleep(60)", "the child closed its standard output before", True),
-    "NaN as token": ("answer['output'] = {'update': [float('nan')]}", "NaN in the answer: not JSON", False),
+    "NaN as token": ("answer['output'] = {'update': [float('nan')]}", "NaN in the answer: it is not JSON", False),
     "Infinity as token": ("answer['output'] = {'update': [float('inf')]}", "Infinity in the answer", False),
     "unknown field": ("answer['rank'] = 3", "the answer has fields ['output', 'rank'] beside id", False),
     "output and error": ("answer['error'] = 'no'", "the answer has fields ['error', 'output'] beside id", False),
