@@ -34,7 +34,7 @@ class Timeout(ProtocolError):
 
 
 class Process:
-    """One running child. Threads move the bytes, a pipe each, so that neither side waits for the other without limit."""
+    """One running child. Threads move the bytes, a pipe each, so that no side waits for the other without limit."""
 
     def __init__(self, argv: Sequence[str]) -> None:
         self.popen: Any = subprocess.Popen(

@@ -79,7 +79,7 @@ def decode(data: bytes) -> tuple[dict[str, Any], list[str]]:
 
 
 def number(digits: str) -> int | float:
-    """An integer as JSON has it: 1e20 is written with all its digits by some languages, and is no integer of NumPy's."""
+    """An integer as JSON has it: some languages write 1e20 with all its digits, and NumPy has no such integer."""
     return int(digits) if len(digits) < 16 else float(digits)
 
 
