@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import scipy
 
 from sven_ref.conformance import loader, runner
 from sven_ref.conformance.child import Child
@@ -68,17 +69,38 @@ def test_jax():
     assert run.counts()["skipped"] == 0
 
 
+def two_operations(run):
+    """pinv_apply and step in full, and nothing else: core is not held, and nothing failed."""
+    assert not off(run)
+    assert {r.op for r in run.results if r.status == "passed"} == {"pinv_apply", "step"}
+    assert {r.op for r in run.results if r.status == "skipped"}.isdisjoint({"pinv_apply", "step"})
+    assert run.exit_code() == runner.INCOMPLETE
+    assert run.notes == []
+
+
 def test_node():
     node = shutil.which("node")
     if node is None:
         pytest.skip("Node.js is not installed")
     if subprocess.run([node, "-e", "require('ml-matrix')"], cwd=HERE, capture_output=True).returncode:
         pytest.skip("npm's ml-matrix is not installed")
-    run = verify(f"{node} {HERE / 'node_adapter.js'}")
-    assert not off(run)
-    assert {r.op for r in run.results if r.status == "skipped"}.isdisjoint({"pinv_apply", "step"})
-    assert run.exit_code() == runner.INCOMPLETE
-    assert run.notes == []
+    two_operations(verify(f"{node} {HERE / 'node_adapter.js'}"))
+
+
+def test_c(tmp_path):
+    """With the system's LAPACK, or with the one that SciPy's wheels for Linux bring along."""
+    cc = shutil.which("cc") or shutil.which("gcc")
+    if cc is None:
+        pytest.skip("no C compiler")
+    program = tmp_path / "c_adapter"
+    compile = [cc, "-O2", "-Wall", "-Wextra", "-Werror", str(HERE / "c_adapter.c"), "-o", str(program)]
+    ways = [["-llapack", "-lm"]]
+    for library in Path(scipy.__path__[0] + ".libs").glob("libscipy_openblas*.so"):
+        found = f"-Wl,-rpath,{library.parent}"
+        ways.append(["-DDGESDD=scipy_dgesdd_", str(library), found, "-Wl,--allow-shlib-undefined", "-lm"])
+    if not any(subprocess.run([*compile, *way], capture_output=True).returncode == 0 for way in ways):
+        pytest.skip("no LAPACK to link with")
+    two_operations(verify(str(program)))
 
 
 def test_every_adapter_is_tested():
