@@ -80,14 +80,15 @@ class ProductLinearOperator(LinearOperator):
 
     def _product(self, name: str, apply: Product, X: Any, rows: int) -> Any:
         X = np.asarray(X, dtype=self.dtype)
-        if self.blocks:
-            Y = np.asarray(apply(X), dtype=self.dtype)
-        else:  # a copy: `apply` may hand out one buffer twice
-            columns = X.reshape(len(X), -1).T
-            Y = np.empty((rows, len(columns)), self.dtype, order="F")
-            for j, x in enumerate(columns):
-                Y[:, j] = apply(x)
-            Y = Y.reshape(rows, *X.shape[1:])
+        with np.errstate(all="ignore"):  # what is not finite is refused below
+            if self.blocks:
+                Y = np.asarray(apply(X), dtype=self.dtype)
+            else:  # a copy: `apply` may hand out one buffer twice
+                columns = X.reshape(len(X), -1).T
+                Y = np.empty((rows, len(columns)), self.dtype, order="F")
+                for j, x in enumerate(columns):
+                    Y[:, j] = apply(x)
+                Y = Y.reshape(rows, *X.shape[1:])
         if not self.inner:
             check_finite(f"Jacobian product {name}", Y)
         return Y

@@ -76,16 +76,21 @@ class TruncatedPinv(LinearOperator):
 
     def _matmat(self, R: Any) -> Any:
         check_real("residuals", R)
-        return self._divided(self._v, self._ut(R) / self.s)
+        return self._divided(self._v, self._ut, R)
 
     def _rmatmat(self, x: Any) -> Any:
         check_real("x", x)
-        return self._divided(self._u, self._vt(x) / self.s)
+        return self._divided(self._u, self._vt, x)
 
-    def _divided(self, lift: Any, y: Any) -> Any:
-        """lift(y)/c: by dividing the q numbers of y, unless c is so small or large that they would overflow."""
+    def _divided(self, lift: Any, lower: Any, R: Any) -> Any:
+        """lift(lower(R)/σ)/c, c dividing the q numbers between, unless it is so small or large that they overflow."""
         c, tiny = self.c, float(np.finfo(self.dtype).tiny) ** 0.25
-        return np.asarray(lift(y / c) if tiny < c < 1 / tiny else lift(y) / c, self.dtype)
+        moderate = tiny < c < 1 / tiny
+        with np.errstate(all="ignore"):  # what is not finite is refused
+            y = lower(R) / self.s / (c if moderate else 1)
+            x = lift(y) if moderate else lift(y) / c
+        check_finite("product with the pseudoinverse", y if moderate else x)
+        return np.asarray(x, self.dtype)
 
     def _matvec(self, R: Any) -> Any:
         return self._matmat(np.reshape(R, (-1, 1)))[:, 0]

@@ -87,12 +87,13 @@ def step(
     J_pinv = truncated_pinv(J if columns is None else J.restrict(columns), k, rtol, atol, solver, rng)
     delta = J_pinv @ R
     update_norm = lr * norm(delta)
-    delta *= -lr  # from here on in place: vectors of length P are what a step costs
-    if columns is None:
-        new = np.add(theta, delta, out=delta)
-    else:
-        new = theta.copy()
-        new[columns] += delta
+    with np.errstate(all="ignore"):  # what is not finite is refused below
+        delta *= -lr  # from here on in place: vectors of length P are what a step costs
+        if columns is None:
+            new = np.add(theta, delta, out=delta)
+        else:
+            new = theta.copy()
+            new[columns] += delta
 
     check_finite("updated theta", new)
     info = StepInfo(
