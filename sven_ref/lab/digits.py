@@ -34,8 +34,8 @@ def digits(loss: str, seed: int = 0, *, n_train: int | None = None, dtype: Any =
     y = labels.astype(np.int64)
     val, test, train = order[:N_VAL], order[N_VAL : N_VAL + N_TEST], order[N_VAL + N_TEST :][:n_train]
     name = {"cross_entropy": "digits", "label_regression": "digits-lr"}[loss]
-    splits = ((x[rows], y[rows]) for rows in (train, val, test))
-    return Task(name, *splits, loss=loss, sizes=(64, 32, 32, 10))
+    pool, validation, held_out = ((x[rows], y[rows]) for rows in (train, val, test))
+    return Task(name, pool, validation, held_out, loss=loss, sizes=(64, 32, 32, 10))
 
 
 @cache

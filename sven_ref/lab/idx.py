@@ -1,6 +1,6 @@
 """Files of images and labels: the IDX format, gzipped, checked by SHA-256 before they are read.
 
-    two zero bytes, 8 (unsigned bytes), the number of dimensions; each dimension as a big-endian 32-bit integer; the data
+    0, 0, 8 (unsigned bytes), the number of dimensions; each dimension as a big-endian 32-bit integer; the data
 
 A missing, truncated or altered file is a `DataError` which names it.
 """

@@ -39,7 +39,7 @@ def mnist(
     dtype: Any = np.float32,
     data: str | Path | None = None,
 ) -> Task:
-    """The task for "cross_entropy" or "label_regression"; raise `DataError` or `MissingExtraError` without the files."""
+    """The task for "cross_entropy" or "label_regression"; `DataError` or `MissingExtraError` without the files."""
     check_dtype(dtype)
     seed = check_integer("seed", seed, 0)
     folder = data or os.environ.get("SVEN_REF_DATA")

@@ -70,7 +70,7 @@ def polynomial(seed: int = 0, *, n_train: int | None = None, dtype: Any = np.flo
 
 
 def polynomial_paper(seed: int = 0, *, n_train: int | None = None, dtype: Any = np.float32) -> Task:
-    """As coded at paper time: one generator gives coefficients, training and validation inputs, and here test inputs."""
+    """As coded at paper time: one generator gives coefficients, pool and validation inputs, and here test inputs."""
     rng = np.random.default_rng(check_integer("seed", seed, 0))
     coefficients = rng.standard_normal(len(paper_exponents()))
     xs = [rng.standard_normal((POOL, VARIABLES)) for _ in range(3)]
