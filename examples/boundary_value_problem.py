@@ -55,8 +55,8 @@ for name in ("Adam", "L-BFGS"):
 # For a problem of this size that is known in full, a trust region: it is as fast near the solution, and it also knows
 # when not to believe the linear model. Sven's full steps don't. −u″ + 100 arctan 5u = g has one solution, but from
 # u = 3, where the arctan is flat, full steps overshoot, and a hundred of them do not arrive; the trust region does.
-# Sven is meant for what a trust region can't have: more conditions than fit in one step, seen a batch at a time, of a model
-# with more parameters than a batch has conditions.
+# Sven is meant for what a trust region can't have: more conditions than fit in one step, seen a batch at a time,
+# of a model with more parameters than a batch has conditions.
 
 # %%
 g = np.pi**2 * np.sin(np.pi * x) + 100 * np.arctan(5 * np.sin(np.pi * x))

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from . import __version__
+from .conformance import command as conformance
 from .errors import SvenError
 from .lab import demo
 from .solvers import SOLVERS
@@ -35,6 +36,8 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--adam-lr", type=float, metavar="LR", help="Adam's learning rate")
     p.add_argument("--out", metavar="DIR", help="where demo.png and demo.json are written")
     p.set_defaults(command=demo.run, **(demo.run.__kwdefaults__ or {}))
+
+    conformance.add_parsers(commands)
     return top
 
 
@@ -46,11 +49,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         top.print_help(sys.stderr)
         return 2
     try:
-        options.pop("command")(**options)
+        status = options.pop("command")(**options)
     except KeyboardInterrupt:
         print("sven-ref: interrupted", file=sys.stderr)
         return 130
     except (SvenError, OSError) as error:  # OSError: the disk is full, the pipe is closed
         print(f"sven-ref: error: {error}", file=sys.stderr)
         return 1
-    return 0
+    return status if isinstance(status, int) else 0
