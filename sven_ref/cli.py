@@ -9,9 +9,10 @@ from typing import Any
 
 from . import __version__
 from .errors import SvenError
-from .lab import demo, reproduce, single
+from .lab import demo, reproduce, single, studies
 from .lab.protocols import read
 from .lab.runs import OPTIMIZERS
+from .lab.study_cells import STUDIES
 from .lab.tasks import TASKS
 from .solvers import SOLVERS
 
@@ -41,6 +42,7 @@ def parser() -> argparse.ArgumentParser:
     p.set_defaults(command=demo.run, **(demo.run.__kwdefaults__ or {}))
     add_train(commands)
     add_reproduce(commands)
+    add_study(commands)
     return top
 
 
@@ -88,6 +90,23 @@ def add_reproduce(commands: Any) -> None:
     p.add_argument("--data", metavar="DIR", help="where MNIST is, if SVEN_REF_DATA does not say")
     p.add_argument("--out", metavar="DIR", help="where runs, tables and figures are written")
     p.set_defaults(command=reproduce.reproduce, **(reproduce.reproduce.__kwdefaults__ or {}))
+
+
+def add_study(commands: Any) -> None:
+    """`study`: one question, many short runs."""
+    p = commands.add_parser(
+        "study",
+        help="one question about Sven, many short runs: " + ", ".join(STUDIES),
+        description="One question about Sven, many short runs. The same command goes on from where it was stopped.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    p.add_argument("name", choices=[*STUDIES, "all"], metavar="NAME", help=", ".join([*STUDIES, "all"]))
+    p.add_argument("--seeds", type=int, metavar="N", help="in each cell")
+    p.add_argument("--quick", action="store_true", help="few cells, few epochs, few examples")
+    p.add_argument("--workers", type=int, metavar="N", help="processes at a time, one thread each")
+    p.add_argument("--data", metavar="DIR", help="where MNIST is, if SVEN_REF_DATA does not say")
+    p.add_argument("--out", metavar="DIR", help="where results, tables and figures are written")
+    p.set_defaults(command=studies.study, **(studies.study.__kwdefaults__ or {}))
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -62,13 +62,14 @@ def bar(console: Any, what: str, total: int) -> Iterator[Callable[[int, str], No
 
 def rich_table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> Any:
     """Rows of text as a rich table, the first column to the left and the others to the right."""
+    from rich.markup import escape
     from rich.table import Table
 
     table = Table(*head, title=title)
     for column in table.columns[1:]:
         column.justify = "right"
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(escape, row))
     return table
 
 

@@ -63,7 +63,8 @@ def number(x: float | None, digits: int = 3) -> str:
         return "—"
     if x == 0 or 1e-3 <= abs(x) < 1e4:
         return f"{x:.{max(0, digits - 1 - math.floor(math.log10(abs(x))))}f}" if x else "0"
-    return f"{x:.{digits - 1}e}".replace("e-0", "e-").replace("e+0", "e")
+    mantissa, exponent = f"{x:.{digits - 1}e}".split("e")
+    return f"{mantissa}e{int(exponent)}"
 
 
 def pair(x: Sequence[float] | None) -> str:
@@ -122,6 +123,6 @@ def notes(protocol: Protocol, methods: Sequence[Method], sources: dict[str, str]
     if "here" in shown:
         lines.append("[here] settings chosen for this laboratory: none were published for this task")
     if protocol.target is not None:
-        lines.append(f"target: validation loss {protocol.target:g}, the median of the methods in 2026-09")
+        lines.append(f"target: validation loss {number(protocol.target)}, the median of the methods in 2026-09")
     lines.append("seconds: of training alone, one thread a run, two runs at a time; ours on this machine")
     return lines
