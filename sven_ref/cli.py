@@ -82,7 +82,7 @@ def add_reproduce(commands: Any) -> None:
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     p.add_argument("task", choices=[*read()[1], "all"], metavar="TASK", help=", ".join([*read()[1], "all"]))
-    p.add_argument("--seeds", type=int, metavar="N", help="seeds of initialisation and order")
+    p.add_argument("--seeds", type=int, metavar="N", help="seeds of initialisation and order; 5, or 1 with --quick")
     p.add_argument("--data-seeds", type=int, metavar="N", help="seeds of the data, each with all of those")
     p.add_argument("--optimizers", type=names, metavar="A,B", help="only these")
     p.add_argument("--quick", action="store_true", help="a look in a minute: few epochs, few examples")

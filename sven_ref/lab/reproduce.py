@@ -26,7 +26,7 @@ WIDTH = 150  # of tables that go to a file or a pipe
 def reproduce(
     task: str = "toy",
     *,
-    seeds: int = 5,
+    seeds: int | None = None,
     data_seeds: int = 1,
     optimizers: list[str] | None = None,
     quick: bool = False,
@@ -39,7 +39,8 @@ def reproduce(
     Parameters
     ----------
     task : one of the protocols, or "all"
-    seeds, data_seeds : how many of each, counted up from the protocol's own
+    seeds : how many, counted up from the protocol's own; None means 5, or 1 if quick
+    data_seeds : of the data, each with all of those
     optimizers : only these; None means all of the protocol's
     quick : 4 epochs of 9,600 examples, in a folder of its own
     workers : processes at a time, one BLAS thread each; 0 for none but this one
@@ -60,8 +61,9 @@ def reproduce(
     console = Console(highlight=False)
     console = console if console.is_terminal else Console(highlight=False, width=WIDTH)
     chosen = [(p, p.choose(optimizers, quick)) for p in protocols.values() if task in (p.task, "all")]
+    n_seeds = (1 if quick else 5) if seeds is None else seeds
     plan = {
-        (p.task, m.optimizer): [(run, str(place(folder, run))) for run in p.runs(m, seeds, data_seeds, quick)]
+        (p.task, m.optimizer): [(run, str(place(folder, run))) for run in p.runs(m, n_seeds, data_seeds, quick)]
         for p, methods in chosen
         for m in methods
     }
