@@ -82,7 +82,7 @@ class Protocol:
                 batch_size=self.batch_size,
                 seed=self.seed + i,
                 data_seed=self.data_seed + j,
-                **changed,  # type: ignore[arg-type]
+                **changed,
             )
             for j in range(data_seeds)
             for i in range(seeds)

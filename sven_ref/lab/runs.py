@@ -174,7 +174,7 @@ def result_of(run: Run, problem: Problem, task: Task, history: History) -> dict[
     return {
         "settings": run.settings(),
         "versions": versions(),
-        "n_params": int(problem.model.n_params),  # type: ignore[union-attr]
+        "n_params": int(problem.model.n_params),
         "final": final,
         "seconds": history.epochs[-1].seconds if history.epochs else None,
         "evaluation_seconds": perf_counter() - start,

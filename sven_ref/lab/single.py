@@ -67,7 +67,7 @@ def train_one(
     task: str,
     optimizer: str,
     *,
-    set: Sequence[str] = (),  # noqa: A002: the name of the option
+    set: Sequence[str] = (),
     epochs: int | None = None,
     batch_size: int | None = None,
     seed: int | None = None,

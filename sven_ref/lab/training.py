@@ -90,7 +90,7 @@ def measure(problem: Problem, theta: Any, split: Split) -> Measured:
     for i in range(0, len(x), EVALUATION_BATCH):
         batch = x[i : i + EVALUATION_BATCH], y[i : i + EVALUATION_BATCH]
         if labels:
-            f = problem.model(theta, batch[0].astype(theta.dtype, copy=False))  # type: ignore[misc]
+            f = problem.model(theta, batch[0].astype(theta.dtype, copy=False))
             right += int(np.sum(np.argmax(f, axis=1) == batch[1]))
             losses.append(problem.losses_of(f, batch[1]))
         else:

@@ -1,9 +1,11 @@
 """Checkpoints: what goes in comes out; what is damaged is refused; a killed run ends as if it never was."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import killed
 import numpy as np
@@ -152,7 +154,8 @@ def test_an_optimizer_of_another_class_is_refused():
 
 def child(folder, optimizer, point, n=0):
     command = [sys.executable, killed.__file__, str(folder), optimizer, point, str(n)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    env = os.environ | {"PYTHONPATH": str(Path(sr.__file__).parent.parent)}  # this package, installed or not
+    return subprocess.run(command, env=env, capture_output=True, text=True, check=False)
 
 
 def record(folder):
