@@ -80,14 +80,15 @@ class ProductLinearOperator(LinearOperator):
 
     def _product(self, name: str, apply: Product, X: Any, rows: int) -> Any:
         X = np.asarray(X, dtype=self.dtype)
-        if self.blocks:
-            Y = np.asarray(apply(X), dtype=self.dtype)
-        else:  # a copy: `apply` may hand out one buffer twice
-            columns = X.reshape(len(X), -1).T
-            Y = np.empty((rows, len(columns)), self.dtype, order="F")
-            for j, x in enumerate(columns):
-                Y[:, j] = apply(x)
-            Y = Y.reshape(rows, *X.shape[1:])
+        with np.errstate(all="ignore"):  # what is not finite is refused below
+            if self.blocks:
+                Y = np.asarray(apply(X), dtype=self.dtype)
+            else:  # a copy: `apply` may hand out one buffer twice
+                columns = X.reshape(len(X), -1).T
+                Y = np.empty((rows, len(columns)), self.dtype, order="F")
+                for j, x in enumerate(columns):
+                    Y[:, j] = apply(x)
+                Y = Y.reshape(rows, *X.shape[1:])
         if not self.inner:
             check_finite(f"Jacobian product {name}", Y)
         return Y
@@ -188,9 +189,10 @@ def power_of_two(x: float) -> float:
 
 def norm(x: Any) -> float:
     """‖x‖ with no overflow or underflow of its squares."""
+    x = np.asarray(x)
     with np.errstate(over="ignore", under="ignore"):
         plain = float(np.linalg.norm(x))
-    if np.finfo(x.dtype).tiny ** 0.25 < plain < math.inf:
+    if np.finfo(np.result_type(x, np.float32)).tiny ** 0.25 < plain < math.inf:
         return plain
     size = float(np.abs(x).max())
     return size * float(np.linalg.norm(x / size)) if 0 < size < math.inf else size

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from strategies import SEEDS, matrices, with_spectrum
 
 import sven_ref as sr
-from sven_ref.errors import ConvergenceError, SolverFloorError
+from sven_ref.errors import ConvergenceError, NonFiniteError, SolverFloorError
 from sven_ref.jacobian import power_of_two
 
 every_solver = pytest.mark.parametrize("solver", list(sr.SOLVERS))
@@ -294,3 +294,13 @@ def test_power_of_two(x):
     assert c <= x < 2 * c
     assert np.frexp(c)[0] == 0.5
     assert power_of_two(0.0) == 1.0
+
+
+@pytest.mark.parametrize("solver", ["dense", "svds", "gram", "randomized", "auto"])
+def test_an_overflow_is_an_error_and_no_warning(solver):
+    with pytest.raises(NonFiniteError, match="are not finite"):
+        sr.truncated_pinv(np.eye(4) * 1e-300, k=2, rtol=0, solver=solver) @ np.full(4, 1e200)
+    problem, theta = sr.Problem(residuals=lambda theta, _: 1e-200 * theta + 1e150), np.ones(4)
+    with pytest.raises(NonFiniteError, match="are not finite"):
+        sr.step(problem, theta, None, lr=1.0, k=1, solver=solver)
+    assert theta.tolist() == [1, 1, 1, 1]

@@ -13,20 +13,19 @@ import platform
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
-from tempfile import TemporaryFile
 from typing import Any
 
 import numpy as np
 
 from .. import __version__
-from ..errors import ArgumentError, MissingExtraError, NonFiniteError, check_integer, check_number
+from ..errors import NonFiniteError, check_integer, check_number
 from ..mlp import MLP
 from ..residuals import Problem
 from ..step import Sven
 from .baselines import Adam
+from .console import require, writable
 from .tasks import Task, toy_1d, toy_function
 from .training import Epoch, History, train
 
@@ -63,7 +62,7 @@ def run(
     MissingExtraError, ArgumentError, SolverFloorError : before training
     """
     settings = {name: value for name, value in locals().items() if name != "out"}
-    require("matplotlib", "rich")
+    require("matplotlib", "rich", purpose="the demo")
     from rich.console import Console
 
     for name, value, least in (("seed", seed, 0), ("data_seed", data_seed, 0), ("epochs", epochs, 1)):
@@ -110,27 +109,6 @@ def run(
     for name in ("demo.png", "demo.json"):
         console.print(str(folder / name), markup=False, soft_wrap=True)
     return results
-
-
-def require(*packages: str) -> None:
-    """Raise `MissingExtraError` unless all these can be imported."""
-    for package in packages:
-        try:
-            import_module(package)
-        except ImportError as error:
-            raise MissingExtraError(
-                f"{package}: not installed, and the demo needs it; pip install 'sven-ref[app]'"
-            ) from error
-
-
-def writable(folder: Path) -> Path:
-    """`folder`, made if need be; raise `ArgumentError` unless a file can be written in it."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with TemporaryFile(dir=folder):
-            return folder
-    except OSError as error:
-        raise ArgumentError(f"out = {str(folder)!r}: must be a directory to write to ({error.strerror})") from None
 
 
 @contextmanager

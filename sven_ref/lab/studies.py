@@ -1,0 +1,204 @@
+"""Studies: one question each, many short runs, one table and one figure.
+
+    OUT/NAME/{results.jsonl, study.json, table.md, figure.png}
+
+Results are appended as they come, one line a cell, and a cell that has its line is not run again. A cell that diverged
+has no value, is counted as finished/attempted, and enters no mean (SPEC 8). Where settings are chosen, it is by the
+fewest diverged and then by the lowest mean validation loss.
+
+The best of n trials drawn without replacement from N, with losses v_1 ≤ … ≤ v_N, is expected to be
+
+    Σ_i v_i C(N − i, n − 1)/C(N, n)
+
+where a trial that diverged counts as the untrained loss: one keeps the start.
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Sequence
+from importlib.resources import files
+from math import comb, inf
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+from ..errors import ArgumentError, SvenError, check_choice, check_integer
+from .console import bar, markdown_table, require, rich_table, writable
+from .full_batch import lbfgs
+from .pool import run_all
+from .report import mean_std, number, pair
+from .runs import dump, execute, use_data, versions
+from .study_cells import STUDIES, Cell
+from .training import measure
+
+Result = dict[str, Any]
+
+
+def settings_of(name: str, quick: bool) -> dict[str, Any]:
+    """The entry of `studies.toml`, a quick look's replacements made."""
+    entry: dict[str, Any] = tomllib.loads((files(__package__) / "studies.toml").read_text(encoding="utf-8"))[name]
+    replaced = entry.pop("quick", {})
+    return entry | replaced if quick else entry
+
+
+def study(
+    name: str,
+    *,
+    seeds: int = 1,
+    quick: bool = False,
+    workers: int = 2,
+    data: str | None = None,
+    out: str | Path | None = None,
+) -> dict[str, list[Result]]:
+    """Run what is missing of a study, or of "all"; print its table, write its files; its points, by name.
+
+    `seeds` of initialisation and order in each cell; the other options are those of `reproduce`.
+    """
+    check_choice("study", name, [*STUDIES, "all"])
+    check_integer("seeds", seeds)
+    require("matplotlib", "rich", purpose="study")
+    from rich.console import Console
+
+    from .study_plots import figure
+
+    use_data(data)
+    folder, console = writable(out or ("sven-study-quick" if quick else "sven-study")), Console(highlight=False)
+    points = {}
+    for each in STUDIES if name == "all" else [name]:
+        settings, place = settings_of(each, quick), writable(folder / each)
+        results = run_cells(each, STUDIES[each](settings, seeds, quick), place / "results.jsonl", workers, console)
+        points[each] = conclude(each, results)
+        head, rows = table(points[each])
+        console.print(rich_table(settings["question"], head, rows))
+        text = f"# {settings['question']}\n\n{markdown_table(head, rows)}"
+        (place / "table.md").write_text(text, encoding="utf-8")
+        dump(place / "study.json", {"settings": settings, "versions": versions(), "points": points[each]})
+        figure(each, settings, points[each]).savefig(place / "figure.png", dpi=130)
+        for file in ("table.md", "study.json", "figure.png"):
+            console.print(str(place / file), markup=False, soft_wrap=True)
+    return points
+
+
+def run_cell(cell: Cell) -> Result:
+    """In a worker: what is kept of a cell."""
+    if cell.full_batch:
+        return full_batch(cell)
+    result = execute(cell.run)
+    history, epochs = result["history"], result["history"]["epochs"]
+    return {
+        "val": result["final"]["val"]["loss"],
+        "train": result["final"]["train"]["loss"],
+        "reason": history["reason"],
+        "seconds": result["seconds"],
+        "rank": epochs[-1]["median_rank"] if epochs else None,
+        "untrained": epochs[0]["val_loss"] if epochs else None,
+        "n_params": result["n_params"],
+    }
+
+
+def full_batch(cell: Cell) -> Result:
+    """L-BFGS on the whole training split."""
+    problem, theta, _, task = cell.run.build()
+    start, untrained, reason = perf_counter(), measure(problem, theta, task.val).loss, None
+    try:
+        theta, _ = lbfgs(problem, theta, task.train, max_iter=cell.full_batch)
+        val, train = (measure(problem, theta, split).loss for split in (task.val, task.train))
+    except ArgumentError:
+        raise
+    except SvenError as error:
+        val, train, reason = inf, inf, str(error)
+    if not val <= 10 * untrained:
+        val, train, reason = None, None, reason or "the final validation loss exceeds 10 × the untrained one"  # type: ignore[assignment]
+    seconds = perf_counter() - start
+    return {"val": val, "train": train, "reason": reason, "seconds": seconds, "rank": None, "untrained": untrained} | {
+        "n_params": theta.size
+    }
+
+
+def run_cells(name: str, cells: Sequence[Cell], path: Path, workers: int, console: Any) -> list[Result]:
+    """Each cell's coordinates and result; those in the file are not run again."""
+    done = {}
+    for line in path.read_bytes().splitlines() if path.exists() else []:
+        try:
+            record = json.loads(line)
+            done[record["key"]] = record["result"]
+        except (ValueError, KeyError, TypeError):
+            continue  # the line that a kill cut short
+    missing = list({cell.key(): cell for cell in cells if cell.key() not in done}.values())
+    for cell in missing[:1]:
+        cell.run.build()  # missing data end here
+    with path.open("ab") as file, bar(console, name, len(missing)) as update:
+        if path.stat().st_size and not path.read_bytes().endswith(b"\n"):
+            file.write(b"\n")
+        for i, (cell, result) in enumerate(run_all(run_cell, missing, workers), 1):
+            done[cell.key()] = result
+            file.write(
+                json.dumps({"key": cell.key(), "at": cell.at, "result": result}, allow_nan=False).encode() + b"\n"
+            )
+            file.flush()
+            update(i, "")
+    return [cell.at | done[cell.key()] for cell in cells]
+
+
+def conclude(name: str, results: Sequence[Result]) -> list[Result]:
+    """Points of the study: coordinates, `val` (mean, std over seeds) and how many finished."""
+    groups: dict[str, list[Result]] = {}
+    kept = ("line", "x", "n", "settings", "k", "rtol", "lr")
+    for r in results:
+        groups.setdefault(json.dumps({c: r[c] for c in kept if c in r}), []).append(r)
+    points = []
+    for at, group in groups.items():
+        means = {n: mean_std([r[n] for r in group]) for n in ("val", "train", "seconds", "rank", "untrained")}
+        count = {"attempted": len(group), "finished": sum(r["val"] is not None for r in group)}
+        points.append(json.loads(at) | means | count | {"n_params": group[0]["n_params"]})
+    if name == "over-parametrization":
+        return best_settings(points)
+    return budgets(points) if name == "tuning-budget" else points
+
+
+def best_settings(points: Sequence[Result]) -> list[Result]:
+    """Of each line and N the best settings; x = P/N."""
+    best: dict[tuple[str, int], Result] = {}
+    for p in points:
+        place, rank = (p["line"], p["n"]), lambda p: (-p["finished"], p["val"][0] if p["val"] else inf)
+        if place not in best or rank(p) < rank(best[place]):
+            best[place] = p | {"x": round(p["n_params"] / p["n"], 2)}
+    return list(best.values())
+
+
+def budgets(points: Sequence[Result]) -> list[Result]:
+    """Of each method, what the best of n = 1, 2, 4, … trials is expected to be; x = n."""
+    curves = []
+    for line in dict.fromkeys(p["line"] for p in points):
+        mine = [p for p in points if p["line"] == line]
+        losses = sorted(p["val"][0] if p["finished"] == p["attempted"] else p["untrained"][0] for p in mine)
+        finished = sum(p["finished"] == p["attempted"] for p in mine)
+        for n in (n for n in (1, 2, 4, 8, 16, 32, 64, 128) if n <= len(losses)):
+            val = [expected_best(losses, n), 0.0]
+            curves.append({"line": line, "x": n, "val": val, "attempted": len(mine), "finished": finished})
+    return curves
+
+
+def expected_best(losses: Sequence[float], n: int) -> float:
+    """The expected smallest of n losses drawn without replacement; `losses` ascending."""
+    N = len(losses)
+    return sum(v * comb(N - i, n - 1) for i, v in enumerate(losses, 1)) / comb(N, n)
+
+
+def table(points: Sequence[Result]) -> tuple[list[str], list[list[str]]]:
+    """Head and rows, whatever the coordinates."""
+    names = [n for n in ("line", "x", "n", "k", "rtol", "lr", "settings") if n in points[0]]
+    shown = [n for n in ("rank", "seconds") if n in points[0]]
+    head = [*names, "validation loss", "finished", *shown]
+    rows = [
+        [
+            *(f"{p[n]:g}" if isinstance(p[n], float) else str(p[n]) for n in names),
+            pair(p["val"]) if p["val"] else "diverged",
+            f"{p['finished']}/{p['attempted']}",
+            *(number(p[n] and p[n][0]) for n in shown),
+        ]
+        for p in points
+    ]
+    return head, rows
