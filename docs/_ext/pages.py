@@ -16,6 +16,7 @@ A page that names another test, `<!-- outputs: tests/… -->`, leaves to that te
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import io
 import re
@@ -102,14 +103,15 @@ def disagreements(text: str, printed: list[tuple[Block, str]]) -> Iterator[tuple
 
 
 def unchecked_formulas(text: str) -> list[str]:
-    """Displayed formulas without a label, and labels that no asserting line of the page names."""
-    code = "\n".join(block.body for block in blocks(text) if block.kind == "python")
-    named = {
-        label
-        for line in code.splitlines()
-        if "assert" in line
-        for label in re.findall(r"\(([\w.]+)\)", line.split("#")[-1])
-    }
+    """Displayed formulas without a label, and labels that no comment beside an assert names."""
+    named: set[str] = set()
+    for block in blocks(text):
+        if block.kind == "python":
+            lines = block.body.splitlines()
+            for node in ast.walk(ast.parse(block.body)):
+                if isinstance(node, ast.Assert):
+                    for line in lines[node.lineno - 1 : node.end_lineno]:
+                        named.update(re.findall(r"\(([\w.]+)\)", line.partition("#")[2]))
     return [m["label"] or m[1] for m in FORMULA.finditer(text) if m["label"] not in named]
 
 
