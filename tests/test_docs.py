@@ -218,6 +218,28 @@ def test_the_page_to_play_with_has_the_steps_of_the_library():
             assert np.linalg.norm(error) < 1e-5 * np.linalg.norm(R) / s[q - 1]  # eight digits are kept
 
 
+def test_what_the_page_says_one_will_see():
+    """The numbered suggestions of docs/play.md, by `sr.step`."""
+    import play
+
+    (untrained, _, trained), batch = play.thetas(), play.batch()
+
+    def step(theta, kappa, lr, rtol, k=None):
+        return sr.step(play.problem(kappa), theta, batch, lr=lr, rtol=rtol, k=k, solver="dense", actual=True)
+
+    coarse, fine = (step(untrained, 1, 1.0, rtol)[1] for rtol in (0.3, 1e-4))  # 1
+    assert fine.predicted_norm < coarse.predicted_norm < coarse.residual_norm
+    assert fine.actual_norm > 10 * fine.residual_norm
+    shorter = step(untrained, 1, 0.1, 1e-2)[1]  # 2
+    assert abs(shorter.actual_norm - shorter.predicted_norm) < 0.05 * shorter.residual_norm
+    assert step(trained, 1, 0.5, 0.03)[1].update_norm < 1e-6 < 0.1 < step(trained, 1, 0.5, 3e-3)[1].update_norm  # 3
+    one, two = step(untrained, 1, 0.5, 1e-8)[0], step(untrained, 2, 1.0, 1e-8)[0]  # 4
+    assert max(abs(one - two)) < 1e-6 * max(abs(one - untrained))
+    one, two = step(untrained, 1, 0.5, 0.03)[0], step(untrained, 2, 1.0, 0.03)[0]
+    assert max(abs(one - two)) > 0.01 * max(abs(one - untrained))
+    assert step(untrained, 1, 0.5, 1e-8, k=1)[1].rank == 1  # 5
+
+
 # ---- the checkers of the pages, tried on planted errors ------------------------------------------------------------
 
 
