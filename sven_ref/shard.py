@@ -6,7 +6,6 @@ its recipe (problem, θ, part), from which the receiver records autograd's tape 
 
 from __future__ import annotations
 
-import sys
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -44,7 +43,7 @@ class Shard:
     def __sizeof__(self) -> int:  # what Dask weighs when it places tasks and watches memory
         if isinstance(self.whole, LayeredLinearOperator):
             return sum(a.nbytes for a in (*self.whole.inputs, *self.whole.signals))
-        return 4 * sum(np.asarray(a).nbytes for a in (self.recipe or ())[1:] if not callable(a)) + sys.getsizeof(object)
+        return 4 * nbytes((self.recipe or ())[1:])
 
 
 class Facts(NamedTuple):
@@ -56,6 +55,11 @@ class Facts(NamedTuple):
     scale: float
     layers: list[tuple[int, int]]  # empty where there are no factors
     m: int
+
+
+def nbytes(data: Any) -> int:
+    """Bytes of the arrays in nested tuples and lists."""
+    return sum(map(nbytes, data)) if isinstance(data, tuple | list) else int(getattr(data, "nbytes", 0))
 
 
 def from_recipe(recipe: Recipe) -> Shard:

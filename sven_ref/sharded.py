@@ -78,7 +78,7 @@ class ShardedProblem(Problem):
         parts = self._cut(parts, np.zeros(1, np.float32)) if isinstance(parts, tuple) else list(parts)
         if not parts:
             raise ShapeError("parts = []: must be at least one part of a batch")
-        return Shards([self.workers.submit(i, on_worker.held, part) for i, part in enumerate(parts)])
+        return Shards([self.workers.submit(i / len(parts), on_worker.held, part) for i, part in enumerate(parts)])
 
     def jacobian(self, theta: Any, batch: Any) -> ShardedLinearOperator:
         """J of shape (M, P), its shards made and held by the workers; one round trip, which brings R."""
@@ -99,7 +99,7 @@ class ShardedProblem(Problem):
         self.workers.look()
         sent = self.workers.submit(0, on_worker.held, theta.copy())  # once, whatever the number of shards
         args = (on_worker.on_part, self.problem, method, sent)
-        return [self.workers.submit(i, *args, part) for i, part in enumerate(parts)]
+        return [self.workers.submit(i / len(parts), *args, part) for i, part in enumerate(parts)]
 
     def _cut(self, batch: Any, theta: Any) -> list[Any]:
         """(x, y) in parts of whole micro-batches, checked as the problem checks them and sent as they are."""

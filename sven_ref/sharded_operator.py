@@ -26,7 +26,8 @@ class Rows:
 
     def map(self, task: Callable[..., Any], *args: Sequence[Any]) -> list[Any]:
         """A future of task(shard, …) for each shard; args hold one value a shard."""
-        return [self.workers.submit(i, task, *a) for i, a in enumerate(zip(self.shards, *args, strict=True))]
+        S = len(self.shards)
+        return [self.workers.submit(i / S, task, *a) for i, a in enumerate(zip(self.shards, *args, strict=True))]
 
     def fetch(self, task: Callable[..., Any], *args: Sequence[Any]) -> list[Any]:
         """task(shard, …) of each shard."""
@@ -39,19 +40,19 @@ class Rows:
 
     def vjp(self, U: Any) -> Any:
         """Jᵀ U: the parts are added on the workers, neighbours first, in an order that the number of shards fixes."""
-        sums = list(enumerate(self.map(on_worker.apply_adjoint, np.split(U, self.edges[:-1]))))
+        sums, step = self.map(on_worker.apply_adjoint, np.split(U, self.edges[:-1])), 2
         while len(sums) > 1:
-            pairs = zip(sums[::2], sums[1::2], strict=False)
-            added = [(i, self.workers.submit(i, on_worker.add, left, right)) for (i, left), (_, right) in pairs]
-            sums = added + sums[2 * len(added) :]
-        return self.workers.fetch(sums[0][1])
+            pairs = enumerate(zip(sums[::2], sums[1::2], strict=False))
+            added = [self.workers.submit(n * step / len(self.shards), on_worker.add, *pair) for n, pair in pairs]
+            sums, step = added + sums[2 * len(added) :], 2 * step
+        return self.workers.fetch(sums[0])
 
     def gram(self, c: float) -> Any:
         """J Jᵀ/c² by its blocks i ≤ j, made at i and at j by turns."""
         pairs = [(i, j) for i in range(len(self.shards)) for j in range(i, len(self.shards))]
         at = [i if (i + j) % 2 else j for i, j in pairs]
         tasks = [
-            self.workers.submit(n, on_worker.gram_block, self.shards[i], self.shards[j], c)
+            self.workers.submit(n / len(self.shards), on_worker.gram_block, self.shards[i], self.shards[j], c)
             for n, (i, j) in zip(at, pairs, strict=True)
         ]
         ends = [0, *self.edges]
@@ -123,6 +124,6 @@ class ShardedFactorsLinearOperator(ShardedLinearOperator, LayeredLinearOperator)
 
 def operator(workers: Workers, shards: list[Any]) -> ShardedLinearOperator:
     """J from its shards, by their `Facts`; one round trip."""
-    facts = workers.fetch([workers.submit(i, on_worker.facts, shard) for i, shard in enumerate(shards)])
+    facts = workers.fetch([workers.submit(i / len(shards), on_worker.facts, shard) for i, shard in enumerate(shards)])
     rows = Rows(workers, shards, [len(f.value) for f in facts])
     return (ShardedFactorsLinearOperator if facts[0].layers else ShardedLinearOperator)(rows, facts)

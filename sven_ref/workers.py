@@ -1,7 +1,7 @@
 """Dask's client as `sharded` uses it: a task goes to the worker of its shard, results come back in one round trip.
 
-Shard i belongs to the i-th worker, in turn; where that one is gone, Dask takes another. A lost cluster, for which Dask
-has many words, is one error here.
+Shard i of S belongs to worker ⌊iN/S⌋ of N, neighbours together; where that one is gone, Dask takes another. A lost
+cluster, for which Dask has many words, is one error here.
 """
 
 from __future__ import annotations
@@ -57,11 +57,11 @@ class Workers:
         if not self.addresses:
             raise ClusterError("client: its cluster has no workers")
 
-    def submit(self, i: int, task: Callable[..., Any], *args: Any) -> Any:
-        """A future of task(*args), futures among them, for the worker of shard i."""
+    def submit(self, place: float, task: Callable[..., Any], *args: Any) -> Any:
+        """A future of task(*args), futures among them, for the worker at 0 ≤ place < 1; that of shard i is i/S."""
         import dask
 
-        where = {"workers": [self.addresses[i % len(self.addresses)]], "allow_other_workers": True}
+        where = {"workers": [self.addresses[int(place * len(self.addresses))]], "allow_other_workers": True}
         with cluster_errors(), dask.config.set({"distributed.admin.large-graph-warning-threshold": "1PiB"}):
             return self.client.submit(task, *args, pure=False, **where)
 
