@@ -122,8 +122,8 @@ def run_scaling(_):
     """Seconds with one and with two workers, shards = workers: the same work, and half of it with one worker."""
     operations = {
         "J, R": lambda J, p, t, b: p.jacobian(t, b),
-        "J V, 64 columns": lambda J, p, t, b: J @ np.ones((t.size, 64), t.dtype),
-        "J^T U, 64 columns": lambda J, p, t, b: J.T @ np.ones((J.shape[0], 64), t.dtype),
+        "J V, 16 columns": lambda J, p, t, b: J @ np.ones((t.size, 16), t.dtype),
+        "J^T U, 16 columns": lambda J, p, t, b: J.T @ np.ones((J.shape[0], 16), t.dtype),
         "J v": lambda J, p, t, b: J @ np.ones(t.size, t.dtype),
         "J J^T": lambda J, p, t, b: J.gram(),
         "J J^T, one process": lambda J, p, t, b: p.problem.jacobian(t, p.whole).gram(),
@@ -136,7 +136,7 @@ def run_scaling(_):
             sharded.whole, parts = batch, sharded.scatter(batch)
             J = sharded.jacobian(theta, parts)
             for name, run in operations.items():
-                seconds[name, workers, B] = median_seconds(lambda run=run: run(J, sharded, theta, parts), 7)  # noqa: B023
+                seconds[name, workers, B] = median_seconds(lambda run=run: run(J, sharded, theta, parts), 5)  # noqa: B023
     print("operation | s: 1 worker, M = 4096; 2 workers, 4096; 1 worker, 2048 | strong speed-up | weak efficiency")
     for name in operations:
         a, b, c = (seconds[name, *key] for key in ((1, 4096), (2, 4096), (1, 2048)))
