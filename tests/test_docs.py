@@ -50,7 +50,7 @@ def test_code_runs_and_prints_what_is_stated(path, plt):
     for stated, output in pages.disagreements(text, printed):
         assert stated == output
     if elsewhere := pages.ELSEWHERE.search(text):
-        assert path.name in (ROOT / elsewhere[1]).read_text(encoding="utf-8")
+        assert path.name in (ROOT / elsewhere[2]).read_text(encoding="utf-8")
     for title, fig in drawn:
         for axes in fig.axes:
             assert axes.get_xlabel() or axes.get_ylabel(), f"{title}: an axis without a name"

@@ -11,6 +11,8 @@ run.
 
 A page that names another test, `<!-- outputs: tests/… -->`, leaves to that test what its text blocks say.
 
+One that says `<!-- code: tests/… -->` leaves to that test its code as well: it needs more than the extra `app`.
+
     python docs/_ext/pages.py docs/faq.md ...        run the pages and put what they print into their text blocks
 """
 
@@ -30,7 +32,7 @@ DOCS = Path(__file__).parent.parent
 ROOT = DOCS.parent
 FENCE = re.compile(r"^(?P<ticks>`{3,})(?P<info>[^\n`]*)\n(?P<body>.*?)^(?P=ticks)[ ]*$", re.MULTILINE | re.DOTALL)
 OPTION = re.compile(r"^:([\w-]+):[ ]*(.*)\n", re.MULTILINE)
-ELSEWHERE = re.compile(r"^<!-- outputs: (tests/\S+) -->$", re.MULTILINE)
+ELSEWHERE = re.compile(r"^<!-- (outputs|code): (tests/\S+) -->$", re.MULTILINE)
 QUOTED = re.compile(r"# ((?:examples|sven_ref|tests)/[\w/.-]+)\n")
 FORMULA = re.compile(r"^\$\$\n(.*?)\n\$\$(?: \((?P<label>[\w.]+)\))?$", re.MULTILINE | re.DOTALL)
 NUMBER = re.compile(r"(?<![\w.])\d[\d,]*(?:\.\d+)?(?:e[+-]?\d+)?(?![\w])")
@@ -76,7 +78,9 @@ def blocks(text: str) -> list[Block]:
 def run(text: str, name: str, on_figure: Callable[[str, Any], None] | None = None) -> list[tuple[Block, str]]:
     """Run the python of a page; each block and what it printed. `on_figure(name, fig)` is handed each figure drawn."""
     namespace: dict[str, Any] = {"__name__": "__main__"}
-    printed = []
+    printed: list[tuple[Block, str]] = []
+    if (elsewhere := ELSEWHERE.search(text)) and elsewhere[1] == "code":
+        return printed
     for block in blocks(text):
         if block.quoted:
             source = (ROOT / block.quoted).read_text(encoding="utf-8")

@@ -129,7 +129,7 @@ def test_full_batch_toy(benchmark):
 
 
 def test_full_batch_mnist(benchmark):
-    """M = 10,000, P = 27,562, k = 64 within 1 GiB, where J alone would be 2.2 GB; the images if SVEN_REF_DATA is set."""
+    """M = 10,000, P = 27,562, k = 64 within 1 GiB, where J is 2.2 GB; the images if SVEN_REF_DATA is set."""
     problem, theta, batch = case((784, 32, 32, 32, 10), 10_000)
     if images := os.environ.get("SVEN_REF_DATA"):
         batch = TASKS["mnist-ce"](n_train=10_000).train

@@ -1,0 +1,114 @@
+"""A problem with its samples on many machines, held by the workers of Dask (extra `dask`).
+
+Rows of J are samples, so with a batch cut into parts i = 1 … S, each with its own J_i,
+
+    J v  = [J_1 v; …; J_S v]          Jᵀ u = (J_1ᵀu_1 + J_2ᵀu_2) + (J_3ᵀu_3 + …)          (J Jᵀ)_ij = J_i J_jᵀ
+
+A worker makes J_i from θ and its samples and keeps it: for an MLP with one residual per sample as factors (`layered`),
+M_i × width numbers, else as autograd's tape. θ is sent once a step. Everything a task needs is in Dask's graph: θ, the
+samples, the factors. So what a lost worker held is made again, by Dask and from its recipe; nothing here schedules,
+moves or retries.
+
+    with connect(workers=2) as client:
+        theta, info = sr.step(ShardedProblem(problem, client), theta, batch, lr=0.1)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from . import shard as on_worker
+from .errors import ArgumentError, ShapeError, check_integer, check_theta
+from .residuals import Problem
+from .sharded_operator import ShardedLinearOperator, operator
+from .workers import ClusterError, Workers, connect
+
+__all__ = ["ClusterError", "ShardedLinearOperator", "ShardedProblem", "Shards", "connect"]
+
+
+class Shards:
+    """A batch that the workers hold, made by `ShardedProblem.scatter`."""
+
+    def __init__(self, futures: Sequence[Any]) -> None:
+        self.futures = futures
+
+    def __len__(self) -> int:
+        return len(self.futures)
+
+
+class ShardedProblem(Problem):
+    """A `Problem` whose residuals and Jacobian are made by Dask's workers; `step` and `Sven` take it as it is.
+
+    Parameters
+    ----------
+    problem : Problem
+        Sent to the workers, with a model or loss of one's own by cloudpickle. A loss must treat samples one by one.
+    client : distributed.Client, see `connect`
+    n_shards : into how many parts a batch is cut, at most one a row; None: as many as there are workers now
+
+    A batch (x, y) is cut into parts that are equal to within one row and sent with every call. One that is used again
+    is handed over once, by `scatter`.
+
+    Attributes
+    ----------
+    round_trips : how often the client has waited for results
+    """
+
+    def __init__(self, problem: Problem, client: Any, n_shards: int | None = None) -> None:
+        vars(self).update(vars(problem))
+        self.problem, self.workers = problem, Workers(client)
+        self.n_shards = len(self.workers.addresses) if n_shards is None else check_integer("n_shards", n_shards)
+
+    @property
+    def round_trips(self) -> int:
+        """How often the client has waited for results."""
+        return self.workers.round_trips
+
+    def scatter(self, parts: Any) -> Shards:
+        """A batch (x, y), or a list of parts, that stays with the workers and is given to `step` as the batch.
+
+        A part is a batch (x, y) itself (with `residuals=`, whatever that function takes), or a function of no arguments
+        that returns one: then a worker loads it, and no sample is sent.
+        """
+        self.workers.look()
+        parts = self._cut(parts, np.zeros(1, np.float32)) if isinstance(parts, tuple) else list(parts)
+        if not parts:
+            raise ShapeError("parts = []: must be at least one part of a batch")
+        return Shards([self.workers.submit(i / len(parts), on_worker.held, part) for i, part in enumerate(parts)])
+
+    def jacobian(self, theta: Any, batch: Any) -> ShardedLinearOperator:
+        """J of shape (M, P), its shards made and held by the workers; one round trip, which brings R."""
+        return operator(self.workers, self._on_parts("jacobian", theta, batch))
+
+    def residuals(self, theta: Any, batch: Any) -> Any:
+        """R of shape (M,) at θ; one round trip."""
+        return np.concatenate(self.workers.fetch(self._on_parts("residuals", theta, batch)))
+
+    def losses(self, theta: Any, batch: Any) -> Any:
+        """ℓ of shape (B,) at θ; one round trip."""
+        return np.concatenate(self.workers.fetch(self._on_parts("losses", theta, batch)))
+
+    def _on_parts(self, method: str, theta: Any, batch: Any) -> list[Any]:
+        """Futures of problem.method(θ, part), one a part."""
+        theta = check_theta(theta)
+        parts = batch.futures if isinstance(batch, Shards) else self._cut(batch, theta)
+        self.workers.look()
+        sent = self.workers.submit(0, on_worker.held, theta.copy())  # once, whatever the number of shards
+        args = (on_worker.on_part, self.problem, method, sent)
+        return [self.workers.submit(i / len(parts), *args, part) for i, part in enumerate(parts)]
+
+    def _cut(self, batch: Any, theta: Any) -> list[Any]:
+        """(x, y) in parts of whole micro-batches, checked as the problem checks them and sent as they are."""
+        if self.model is None:
+            raise ArgumentError("batch: conditions of one's own can't be cut; give scatter(...) a list of parts")
+        self._arrays(theta, batch)
+        x, y = map(np.asarray, batch)
+        n, left_over = divmod(len(x), self.micro_batch)
+        if left_over:
+            raise ArgumentError(f"micro_batch = {self.micro_batch}: must divide the batch size B = {len(x)}")
+        edges = np.linspace(0, n, min(self.n_shards, n) + 1).astype(int) * self.micro_batch
+        return [(x[a:b], y[a:b]) for a, b in pairwise(edges)]

@@ -1,0 +1,376 @@
+"""Rows on many workers: the same update, whatever the shards, whoever is quick, and whoever dies."""
+
+import gc
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from itertools import pairwise
+from pathlib import Path
+
+import autograd.numpy as anp
+import numpy as np
+import pytest
+import scipy.sparse.linalg
+
+import sven_ref as sr
+from sven_ref.errors import ArgumentError, MissingExtraError, NonFiniteError, ShapeError
+
+try:
+    import dask
+    import distributed
+except ImportError:
+    dask = distributed = None
+needs_dask = pytest.mark.skipif(distributed is None, reason="dask is not installed: pip install 'sven-ref[dask]'")
+
+from sven_ref.sharded import ClusterError, ShardedLinearOperator, ShardedProblem, connect  # noqa: E402
+from sven_ref.sharded_operator import Rows  # noqa: E402
+
+NET = sr.MLP((3, 8, 8, 1), "tanh")
+THETA = NET.init(0)
+RNG = np.random.default_rng(0)
+X = RNG.standard_normal((23, 3))
+BATCH = (X, np.sin(X[:, :1]))
+PROBLEM = sr.Problem(NET, kappa=1.0)
+STEP = {"lr": 0.1, "k": 6, "rtol": 1e-6}
+SOLVERS = [*sr.SOLVERS, "auto"]
+
+
+@pytest.fixture(scope="module")
+def client():
+    with connect(2) as client:
+        yield client
+
+
+def cut(batch, *sizes):
+    edges = np.cumsum([0, *sizes])
+    return [tuple(a[i:j] for a in batch) for i, j in pairwise(edges)]
+
+
+def same(ours, theta):
+    """‖θ'_sharded − θ'‖ within 1e-12 of the update."""
+    return lambda new: np.linalg.norm(new - ours) <= 1e-12 * np.linalg.norm(ours - theta)
+
+
+@needs_dask
+@pytest.mark.parametrize("n_shards", [1, 2, 4])
+@pytest.mark.parametrize("solver", ["gram", "tsqr", "randomized", "auto"])
+def test_the_update_is_that_of_one_process(client, solver, n_shards):
+    one, expected = sr.step(PROBLEM, THETA, BATCH, solver=solver, actual=True, **STEP)
+    new, info = sr.step(ShardedProblem(PROBLEM, client, n_shards), THETA, BATCH, solver=solver, actual=True, **STEP)
+    assert same(one, THETA)(new)
+    assert (info.rank, info.solver, info.n_jvp, info.n_vjp) == (
+        expected.rank,
+        expected.solver,
+        expected.n_jvp,
+        expected.n_vjp,
+    )
+    np.testing.assert_allclose(info.residuals, expected.residuals, rtol=1e-12)
+    np.testing.assert_allclose(info.singular_values, expected.singular_values, rtol=1e-12)
+    np.testing.assert_allclose(info.actual_norm, expected.actual_norm, rtol=1e-12)
+
+
+@needs_dask
+@pytest.mark.parametrize("solver", ["svds", "dense"])
+def test_the_update_by_products_alone(client, solver):
+    batch, options = tuple(a[:6] for a in BATCH), {**STEP, "k": 1}
+    one, _ = sr.step(PROBLEM, THETA, batch, solver=solver, **options)
+    new, info = sr.step(ShardedProblem(PROBLEM, client, 2), THETA, batch, solver=solver, **options)
+    assert same(one, THETA)(new)
+    assert info.solver == solver
+
+
+@needs_dask
+@pytest.mark.parametrize("sizes", [(20, 1, 2), (1, 22), (17, *(1,) * 6)])
+def test_uneven_shards_and_shards_of_one_row(client, sizes):
+    one, _ = sr.step(PROBLEM, THETA, BATCH, solver="gram", **STEP)
+    sharded = ShardedProblem(PROBLEM, client)
+    new, _ = sr.step(sharded, THETA, sharded.scatter(cut(BATCH, *sizes)), solver="gram", **STEP)
+    assert same(one, THETA)(new)
+
+
+@needs_dask
+@pytest.mark.parametrize("mask", ["elementwise", "rows"])
+@pytest.mark.parametrize("solver", ["gram", "tsqr"])
+def test_parameter_subsets(client, mask, solver):
+    options = {"param_fraction": 0.5, "mask": mask, "rng": 3, "solver": solver, **STEP}
+    one, expected = sr.step(PROBLEM, THETA, BATCH, **options)
+    new, info = sr.step(ShardedProblem(PROBLEM, client, 3), THETA, BATCH, **options)
+    assert same(one, THETA)(new)
+    assert np.array_equal(info.columns, expected.columns)
+
+
+CLASSES, CLASSIFIER = (X, RNG.integers(0, 3, 23)), sr.MLP((3, 5, 3))
+LINEAR = sr.MLP((3, 1), "identity")
+
+
+def tanh_model(theta, x):
+    return anp.tanh(x @ theta)[:, None]
+
+
+KINDS = [
+    ("cross-entropy", sr.Problem(CLASSIFIER, "cross_entropy"), CLASSIFIER.init(1), CLASSES),
+    (
+        "micro-batches",
+        sr.Problem(CLASSIFIER, "label_regression", micro_batch=2),
+        CLASSIFIER.init(1),
+        (X[:22], CLASSES[1][:22]),
+    ),
+    (
+        "per output",
+        sr.Problem(CLASSIFIER, "label_regression", kappa=1, rows="per_output"),
+        CLASSIFIER.init(1),
+        CLASSES,
+    ),
+    ("P < M", sr.Problem(LINEAR, kappa=1), LINEAR.init(1), BATCH),
+    ("a model of one's own", sr.Problem(tanh_model, kappa=1), np.array([0.1, -0.2, 0.3]), BATCH),
+]
+
+
+@needs_dask
+@pytest.mark.parametrize("case", KINDS, ids=lambda case: case[0])
+def test_every_kind_of_rows(client, case):
+    _, problem, theta, batch = case
+    for solver in ("tsqr",) if problem.rows == "per_output" else ("gram", "tsqr"):  # gram: 38 product pairs there
+        one, _ = sr.step(problem, theta, batch, solver=solver, lr=0.1, k=3)
+        new, _ = sr.step(ShardedProblem(problem, client, 3), theta, batch, solver=solver, lr=0.1, k=3)
+        assert same(one, theta)(new)
+    np.testing.assert_allclose(
+        ShardedProblem(problem, client, 3).losses(theta, batch), problem.losses(theta, batch), rtol=1e-13
+    )
+
+
+@needs_dask
+def test_conditions_of_ones_own_and_parts_that_workers_load(client):
+    def conditions(theta, t):
+        return anp.exp(-theta[0] * t) + theta[1] * t - 1
+
+    t = np.linspace(0, 1, 9)
+    problem, theta = sr.Problem(residuals=conditions), np.array([1.0, 0.5])
+    sharded = ShardedProblem(problem, client)
+    one, _ = sr.step(problem, theta, t, lr=1, solver="dense")
+    new, _ = sr.step(sharded, theta, sharded.scatter([lambda: np.linspace(0, 1, 9)[:4], t[4:]]), lr=1, solver="dense")
+    assert same(one, theta)(new)
+
+
+@needs_dask
+def test_it_is_a_linear_operator_of_scipy(client):
+    J, whole = ShardedProblem(PROBLEM, client, 2).jacobian(THETA, BATCH), PROBLEM.jacobian(THETA, BATCH)
+    assert isinstance(J, ShardedLinearOperator)
+    rng = np.random.default_rng(1)
+    V, U = rng.standard_normal((THETA.size, 3)), rng.standard_normal((23, 3))
+    np.testing.assert_allclose(J @ V, whole @ V, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(J.T @ U, whole.T @ U, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(J.row_norms(), whole.row_norms(), rtol=1e-12)
+    sr.checks.dot_test(J)
+    few = ShardedProblem(PROBLEM, client, 2).jacobian(THETA, tuple(a[:5] for a in BATCH))
+    s = scipy.sparse.linalg.svds(few, k=1, return_singular_vectors=False, rng=np.random.default_rng(0))
+    np.testing.assert_allclose(s, np.linalg.norm(few.gather() @ np.eye(THETA.size), 2), rtol=1e-10)
+    x, *_ = scipy.sparse.linalg.lsmr(J, J.value, maxiter=3)
+    y, *_ = scipy.sparse.linalg.lsmr(whole, J.value, maxiter=3)
+    np.testing.assert_allclose(x, y, rtol=1e-9, atol=1e-12)
+
+
+@needs_dask
+def test_float32_factors_give_products_in_float64(client):
+    """What the dual form asks for where float32 would cancel: the workers' factors are the same, their sums are not."""
+    theta, batch = THETA.astype(np.float32), tuple(a.astype(np.float32) for a in BATCH)
+    J = ShardedProblem(PROBLEM, client, 2).jacobian(theta, batch)
+    fine, U = J.float64(), np.random.default_rng(1).standard_normal((23, 2))
+    assert (J.dtype, fine.dtype, fine.counts) == (np.float32, np.float64, J.counts)
+    gathered = J.gather().float64()
+    np.testing.assert_allclose(fine.T @ U, gathered.T @ U, rtol=0, atol=1e-13)
+    assert fine.counts["vjp"] == J.counts["vjp"] == 2
+
+
+@needs_dask
+def test_round_trips(client):
+    """A block is one round trip; a Gram step: J with R, JJᵀ, Jᵀw."""
+    sharded = ShardedProblem(PROBLEM, client, 4)
+    J = sharded.jacobian(THETA, BATCH)
+    before = sharded.round_trips
+    J @ np.ones((THETA.size, 7))
+    assert sharded.round_trips == before + 1
+    J.T @ np.ones((23, 7))
+    assert sharded.round_trips == before + 2
+    sr.step(sharded, THETA, BATCH, solver="gram", **STEP)
+    assert sharded.round_trips == before + 5
+
+
+class Slow:
+    """A loss that keeps the worker of one shard busy."""
+
+    def __init__(self, value):
+        self.value = value
+
+    def __call__(self, f, y):
+        if np.any(y[0] == self.value):
+            time.sleep(0.1)
+        return anp.sum((f - y) ** 2, axis=1)
+
+
+@needs_dask
+def test_the_order_of_summation_does_not_depend_on_who_is_quick(client):
+    updates = []
+    for first in (0, 18):
+        problem = ShardedProblem(sr.Problem(NET, Slow(BATCH[1][first])), client, 4)
+        updates += [sr.step(problem, THETA, BATCH, solver="gram", **STEP)[0].tobytes() for _ in range(2)]
+    assert len(set(updates)) == 1
+
+
+@needs_dask
+def test_what_is_let_go_is_freed_on_the_workers(client):
+    gc.collect()
+    gc.disable()  # no cycle may hold a shard
+    try:
+        sharded = ShardedProblem(PROBLEM, client, 2)
+        for solver in ("gram", "tsqr"):
+            sr.step(sharded, THETA, BATCH, solver=solver, **STEP)
+        deadline = time.monotonic() + 5
+        while any(client.has_what().values()) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert not any(client.has_what().values())
+    finally:
+        gc.enable()
+
+
+def nan_loss(f, y):
+    return anp.sum((f - y) ** 2, axis=1) * anp.nan
+
+
+@needs_dask
+def test_errors_of_a_shard_are_those_of_the_problem(client):
+    sharded = ShardedProblem(PROBLEM, client, 2)
+    with pytest.raises(NonFiniteError, match="theta"):
+        sharded.residuals(THETA * np.nan, BATCH)
+    with pytest.raises(NonFiniteError, match=r"losses: .* values are not finite"):
+        sr.step(ShardedProblem(sr.Problem(NET, nan_loss), client, 2), THETA, BATCH, lr=0.1)
+    with pytest.raises(ShapeError, match="x has shape"):
+        sharded.residuals(THETA, (X[:, :2], BATCH[1]))
+    with pytest.raises(ShapeError, match="batch is a NoneType: must be a pair"):
+        sharded.residuals(THETA, None)
+    with pytest.raises(ShapeError, match=r"parts = \[\]"):
+        sharded.scatter([])
+    with pytest.raises(ArgumentError, match="n_shards = 0: must be an integer ≥ 1"):
+        ShardedProblem(PROBLEM, client, 0)
+    with pytest.raises(ArgumentError, match="micro_batch = 2: must divide the batch size B = 23"):
+        ShardedProblem(sr.Problem(NET, micro_batch=2), client).losses(THETA, BATCH)
+    with pytest.raises(ArgumentError, match="batch: conditions of one's own can't be cut"):
+        ShardedProblem(sr.Problem(residuals=lambda t, b: t), client).residuals(THETA, None)
+    coupled = sr.Problem(NET, lambda f, y: anp.sum((f - anp.mean(f)) ** 2, axis=1))
+    with pytest.raises(ArgumentError, match="loss: couples samples"):
+        ShardedProblem(coupled, client, 2).jacobian(THETA, BATCH)
+
+
+def test_without_dask_the_extra_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'sven-ref\[dask\]'"), connect(2):
+        pass
+
+
+@needs_dask
+@pytest.mark.parametrize("when", ["shards are made", "products are"])
+def test_a_worker_killed_in_the_middle_of_a_step_is_replaced(client, tmp_path, when, monkeypatch):
+    """SIGKILL: what it held is made again from θ and the samples, and the update has the same bits."""
+    us, once = os.getpid(), tmp_path / "killed"
+
+    def loss(f, y):
+        if when == "shards are made" and os.getpid() != us and y[0] == BATCH[1][12] and not once.exists():
+            once.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return anp.sum((f - y) ** 2, axis=1)
+
+    sharded = ShardedProblem(sr.Problem(NET, loss), client, 4)
+    batch = sharded.scatter(cut(BATCH, 6, 6, 6, 5))
+    pids = client.run(os.getpid)
+    if when == "products are":
+        vjp = Rows.vjp
+
+        def kill(self, U):  # Jᵀw, once J and JJᵀ are made
+            once.touch()
+            os.kill(sorted(pids.items())[0][1], signal.SIGKILL)
+            monkeypatch.undo()
+            return vjp(self, U)
+
+        monkeypatch.setattr(Rows, "vjp", kill)
+    new, _ = sr.step(sharded, THETA, batch, solver="gram", **STEP)
+    assert once.exists()
+    client.wait_for_workers(2, timeout=20)
+    assert set(client.run(os.getpid).values()) != set(pids.values())
+    again, _ = sr.step(sharded, THETA, batch, solver="gram", **STEP)  # and no one is killed
+    assert np.array_equal(new, again)
+    one, _ = sr.step(sr.Problem(NET, loss), THETA, BATCH, solver="gram", **STEP)
+    assert same(one, THETA)(new)
+
+
+@contextmanager
+def separate_cluster(folder):
+    """A scheduler and a worker, processes of their own: (address, scheduler process)."""
+    file = folder / "scheduler.json"
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    options = ["--scheduler-file", str(file)]
+    run = [sys.executable, "-m"]
+    scheduler = subprocess.Popen(
+        [*run, "distributed.cli.dask_scheduler", "--port", "0", "--no-dashboard", *options], **quiet
+    )
+    worker = subprocess.Popen(
+        [*run, "distributed.cli.dask_worker", "--no-dashboard", "--nthreads", "1", "--no-nanny", *options], **quiet
+    )
+    try:
+        deadline = time.monotonic() + 30
+        while not (file.exists() and file.stat().st_size) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        yield re.search(r'"address": "([^"]*)"', file.read_text())[1], scheduler
+    finally:
+        for process in (scheduler, worker):
+            process.kill()
+            process.wait()
+
+
+@needs_dask
+def test_a_lost_scheduler_is_a_clear_error_and_the_run_goes_on_from_its_checkpoint(tmp_path):
+    opt, theta = sr.Sven(lr=0.1, k=6, rtol=1e-6, solver="gram", param_fraction=0.9), THETA
+    (tmp_path / "a").mkdir()
+    with separate_cluster(tmp_path / "a") as (address, scheduler), connect(scheduler=address) as client:
+        client.wait_for_workers(1, timeout=30)
+        sharded = ShardedProblem(PROBLEM, client, 2)
+        for _ in range(2):
+            theta, _ = opt.step(sharded, theta, BATCH)
+        np.savez(tmp_path / "checkpoint.npz", theta=theta, n_steps=opt.n_steps)
+        before = theta.copy()
+        scheduler.send_signal(signal.SIGKILL)
+        with pytest.raises(ClusterError, match="the cluster is lost; θ is as it was before the step"):
+            opt.step(sharded, theta, BATCH)
+        assert np.array_equal(theta, before)
+        assert opt.n_steps == 2
+
+    with np.load(tmp_path / "checkpoint.npz") as saved:
+        theta, n_steps = saved["theta"], int(saved["n_steps"])
+    resumed = sr.Sven(lr=0.1, k=6, rtol=1e-6, solver="gram", param_fraction=0.9, n_steps=n_steps)
+    new, _ = resumed.step(PROBLEM, theta, BATCH)
+    straight, opt = THETA, sr.Sven(lr=0.1, k=6, rtol=1e-6, solver="gram", param_fraction=0.9)
+    for _ in range(3):
+        straight, _ = opt.step(PROBLEM, straight, BATCH)
+    np.testing.assert_allclose(new, straight, rtol=0, atol=1e-12)
+
+
+@needs_dask
+def test_no_scheduler_at_the_address():
+    short = dask.config.set({"distributed.comm.timeouts.connect": "1s"})
+    with (
+        short,
+        pytest.raises(ClusterError, match="no Dask scheduler answers there"),
+        connect(scheduler="tcp://127.0.0.1:9"),
+    ):
+        pass
+
+
+@needs_dask
+def test_the_code_of_the_docs_runs():
+    page = Path(__file__).parent.parent / "docs" / "scale.md"
+    for code in re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL):
+        assert "assert" in code
+        exec(compile(code, str(page), "exec"), {})
