@@ -74,3 +74,15 @@ print(*solutions.values(), sep="\n")
 assert solutions["Sven"].residual > 1
 assert solutions["trust region (trf)"].residual < 1e-10
 assert solutions["Levenberg–Marquardt"].residual < 1e-10
+
+# %% The picture, where matplotlib is installed.
+import matplotlib.pyplot as plt
+
+fig, ax = plt.subplots(
+    figsize=(5.6, 3.6),
+    layout="constrained",
+    num="Chebyshev coefficients of the solution: the even ones fall to rounding, the odd ones are zero by symmetry.",
+)
+ax.semilogy(np.maximum(np.abs(theta), 1e-18), "o", color="#0072B2")
+ax.set(xlabel="n", ylabel="|coefficient|")
+plt.show()

@@ -1,6 +1,7 @@
 """Every example runs, and its asserts hold."""
 
 import runpy
+import warnings
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,11 @@ EXAMPLES = sorted((Path(__file__).parent.parent / "examples").glob("*.py"))
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_example(path, capsys):
+    plt = pytest.importorskip("matplotlib.pyplot", reason="examples end with a picture: pip install '.[app]'")
+    plt.switch_backend("agg")
     assert "assert" in path.read_text()
-    runpy.run_path(str(path), run_name="__main__")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*non-interactive.*")  # plt.show()
+        runpy.run_path(str(path), run_name="__main__")
+    plt.close("all")
     assert capsys.readouterr().out

@@ -8,10 +8,10 @@ import jax
 
 jax.config.update("jax_enable_x64", True)
 
-import jax.numpy as jnp  # noqa: E402
-import numpy as np  # noqa: E402
-from jax.scipy.special import logsumexp  # noqa: E402
-from serve import serve  # noqa: E402
+import jax.numpy as jnp
+import numpy as np
+from jax.scipy.special import logsumexp
+from serve import serve
 
 PHI = {
     "tanh": jnp.tanh,

@@ -1,0 +1,292 @@
+"""What docs/ shows is so: its code runs and prints what is stated, its formulas are checked, its links and paths exist.
+
+What a page may contain is said in docs/_ext/pages.py. `nox -s docs browser` builds the site and tries it.
+"""
+
+import ast
+import re
+import shlex
+import sys
+from functools import cache
+from itertools import takewhile
+from pathlib import Path
+
+import pytest
+
+import sven_ref as sr
+from sven_ref import cli
+
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
+sys.path.insert(0, str(DOCS / "_ext"))
+
+import arrows  # noqa: E402
+import clauses  # noqa: E402
+import pages  # noqa: E402
+
+ALL = sorted(p for p in DOCS.rglob("*.md") if "built" not in p.parts)
+PROSE = [*ALL, ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
+TAUGHT = [p for p in ALL if p.parent.name == "lessons" or p.stem in ("exercises", "faq", "play")]
+OKABE_ITO = {"#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"}  # and greys
+TOP = ("sven_ref/", "tests/", "docs/", "examples/")
+
+
+def name(path):
+    return str(path.relative_to(ROOT))
+
+
+@pytest.fixture
+def plt():
+    plt = pytest.importorskip("matplotlib.pyplot", reason="figures need matplotlib: pip install '.[app]'")
+    plt.switch_backend("agg")
+    yield plt
+    plt.close("all")
+
+
+@pytest.mark.parametrize("path", ALL, ids=name)
+def test_code_runs_and_prints_what_is_stated(path, plt):
+    text, drawn = path.read_text(encoding="utf-8"), []
+    printed = pages.run(text, name(path), lambda title, fig: drawn.append((title, fig)))
+    for stated, output in pages.disagreements(text, printed):
+        assert stated == output
+    if elsewhere := pages.ELSEWHERE.search(text):
+        assert path.name in (ROOT / elsewhere[2]).read_text(encoding="utf-8")
+    for title, fig in drawn:
+        for axes in fig.axes:
+            assert axes.get_xlabel() or axes.get_ylabel(), f"{title}: an axis without a name"
+            for line in axes.lines:
+                colour = plt.matplotlib.colors.to_hex(line.get_color())
+                assert colour.upper() in OKABE_ITO or len({colour[1:3], colour[3:5], colour[5:7]}) == 1, title
+    for block in pages.blocks(text):
+        if block.kind == "draw":
+            assert block.options["caption"].endswith(".")
+            assert block.options["alt"].endswith(".")
+
+
+@pytest.mark.parametrize("path", ALL, ids=name)
+def test_displayed_formulas_are_checked_by_a_line_of_code(path):
+    assert not pages.unchecked_formulas(path.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("path", TAUGHT, ids=name)
+def test_numbers_of_the_prose_are_shown_by_code(path):
+    text = path.read_text(encoding="utf-8")
+    if path.stem != "play":  # its numbers are positions of sliders
+        assert not pages.unsupported_numbers(text)
+
+
+@cache
+def definitions():
+    """Names of all functions and classes of the tests and the package."""
+    files = [*(ROOT / "tests").rglob("*.py"), *(ROOT / "sven_ref").rglob("*.py")]
+    nodes = (node for path in files for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+    return {node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+
+
+@pytest.mark.parametrize("path", PROSE, ids=name)
+def test_paths_and_tests_that_are_named_exist(path):
+    text = path.read_text(encoding="utf-8")
+    for code in re.findall(r"`([^`\n]+)`", pages.FENCE.sub("", text)):
+        for word in code.split():
+            if word.startswith(TOP) and "*" not in word:
+                assert (ROOT / word).exists() or word.startswith("docs/built"), word
+            if re.fullmatch(r"test_\w+", word):
+                assert word in definitions(), word
+
+
+@pytest.mark.parametrize("path", PROSE, ids=name)
+def test_relative_links_lead_somewhere(path):
+    text = pages.FENCE.sub("", path.read_text(encoding="utf-8"))
+    for target in re.findall(r"\]\((?!https?://|#)([^)\s]+)\)", text):
+        file, _, anchor = target.partition("#")
+        where = path.parent / file
+        assert where.exists(), target
+        if anchor:
+            heads = re.findall(r"^#+ (.*)$", where.read_text(encoding="utf-8"), re.MULTILINE)
+            assert anchor in {re.sub(r"[^\w\- ]", "", head).strip().lower().replace(" ", "-") for head in heads}, target
+
+
+def calls(line):
+    """The arguments of each call of `sven-ref` on a line of shell."""
+    try:
+        words = shlex.split(line, comments=True)
+    except ValueError:  # a drawing with an apostrophe in it
+        return
+    for i, word in enumerate(words):
+        if word == "sven-ref" or words[max(0, i - 1) : i + 1] == ["-m", "sven_ref"]:
+            yield list(takewhile(lambda word: word not in ("&&", "|", ">"), words[i + 1 :]))
+
+
+@pytest.mark.parametrize("path", PROSE, ids=name)
+def test_commands_that_are_shown_are_ones_there_are(path):
+    """Files named in them exist; options of `sven-ref` are accepted."""
+    for block in pages.blocks(path.read_text(encoding="utf-8")):
+        if block.kind in ("sh", ""):
+            for line in block.body.replace("\\\n", " ").splitlines():
+                named = re.findall(rf"(?<![\w/])(?:{'|'.join(TOP)})[^\s\"'*]+(?=[\s\"']|$)", line)
+                assert all((ROOT / word).exists() for word in named), line
+                for arguments in filter(None, calls(line)):
+                    cli.parser().parse_args(arguments)
+
+
+def test_every_page_is_in_the_table_of_contents():
+    listed = set()
+    for path in ALL:
+        for block in pages.blocks(path.read_text(encoding="utf-8")):
+            if block.info == "{toctree}":
+                entries = [re.sub(r".*<(.+)>", r"\1", entry) for entry in block.body.split("\n") if entry]
+                listed |= {(path.parent / entry).with_suffix(".md") for entry in entries}
+    assert set(ALL) <= listed | {DOCS / "index.md"}
+    assert all(path.exists() or "built" in path.parts for path in listed)
+
+
+# ---- the specification ---------------------------------------------------------------------------------------------
+
+
+def test_every_clause_has_its_checks():
+    text = (DOCS / "spec.md").read_text(encoding="utf-8")
+    assert clauses.clauses(text) == list(clauses.CHECKS)
+    for clause, files in clauses.CHECKS.items():
+        for file, tests in files.items():
+            source = (ROOT / "tests" / file).read_text(encoding="utf-8")
+            assert all(f"def {test}(" in source for test in tests), clause
+
+
+def test_cases_of_the_vectors_name_clauses_there_are():
+    assert {clause.split(".")[0] for clause in clauses.vectors()} <= {c.split(".")[0] for c in clauses.CHECKS}
+    assert {c for c in clauses.vectors() if "." in c} <= set(clauses.CHECKS)
+
+
+def test_clauses_that_are_referred_to_exist():
+    known = {*clauses.CHECKS, *"1234567", "8"}
+    for path in [*ALL, *(ROOT / "sven_ref").rglob("*.py"), *(ROOT / "tests").rglob("*.py")]:
+        for number in re.findall(r"SPEC (\d(?:\.\d+)?)", path.read_text(encoding="utf-8")):
+            assert number in known, f"{path}: SPEC {number}"
+
+
+def test_the_default_kappa():
+    """SPEC 2.6."""
+    assert sr.Problem(sr.MLP((1, 1))).kappa == 2
+    assert sr.Problem(residuals=lambda theta, batch: theta).kappa == 1
+
+
+def test_the_citation_names_this_version():
+    text = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    assert f"\nversion: {sr.__version__}\n" in text
+
+
+# ---- the pages of the code -----------------------------------------------------------------------------------------
+
+
+def test_every_public_name_is_on_the_api_page():
+    text = (DOCS / "api.md").read_text(encoding="utf-8")
+    for public in sr.__all__:
+        assert re.search(rf"sven_ref\.{public}\b|sr\.{public}\b", text), public
+
+
+def test_public_things_say_what_they_are():
+    for module in (sr, sr.checks, sr.errors, sr.natural_gradient, sr.oracle, sr.solvers):
+        for thing in vars(module).values():
+            if getattr(thing, "__module__", "").startswith("sven_ref") and not getattr(
+                thing, "__name__", "_"
+            ).startswith("_"):
+                assert thing.__doc__, thing
+
+
+def test_the_arrows_that_are_drawn():
+    graph = arrows.rooms()
+    assert graph["oracle"] == {"flat", "mlp"}
+    assert "pinv" in graph["step"]
+    assert "solvers" not in arrows.reduced(graph)["step"]
+    drawing = arrows.svg(graph)
+    assert all(f">{room}<" in drawing for room in graph)
+
+
+def test_the_page_to_play_with_has_the_steps_of_the_library():
+    """From its U, s, Vt and R the update is `sr.step`'s; what the browser makes of them is in tests/browser."""
+    import numpy as np
+    import play
+
+    data = play.data()
+    for moment, theta in zip(data["moments"], play.thetas(), strict=True):
+        for kappa, row in zip(data["kappas"], moment["rows"], strict=True):
+            U, s, Vt, R = (np.array(row[key]) for key in ("U", "s", "Vt", "R"))
+            q = int(np.sum(s > 0.03 * s[0]))
+            new, info = sr.step(play.problem(kappa), theta, play.batch(), lr=1.0, rtol=0.03, solver="dense")
+            assert info.rank == q
+            error = theta - new - Vt[:q].T @ ((U[:, :q].T @ R) / s[:q])
+            assert np.linalg.norm(error) < 1e-5 * np.linalg.norm(R) / s[q - 1]  # eight digits are kept
+
+
+def test_what_the_page_says_one_will_see():
+    """The numbered suggestions of docs/play.md, by `sr.step`."""
+    import play
+
+    (untrained, _, trained), batch = play.thetas(), play.batch()
+
+    def step(theta, kappa, lr, rtol, k=None):
+        return sr.step(play.problem(kappa), theta, batch, lr=lr, rtol=rtol, k=k, solver="dense", actual=True)
+
+    coarse, fine = (step(untrained, 1, 1.0, rtol)[1] for rtol in (0.3, 1e-4))  # 1
+    assert fine.predicted_norm < coarse.predicted_norm < coarse.residual_norm
+    assert fine.actual_norm > 10 * fine.residual_norm
+    shorter = step(untrained, 1, 0.1, 1e-2)[1]  # 2
+    assert abs(shorter.actual_norm - shorter.predicted_norm) < 0.05 * shorter.residual_norm
+    assert step(trained, 1, 0.5, 0.03)[1].update_norm < 1e-6 < 0.1 < step(trained, 1, 0.5, 3e-3)[1].update_norm  # 3
+    one, two = step(untrained, 1, 0.5, 1e-8)[0], step(untrained, 2, 1.0, 1e-8)[0]  # 4
+    assert max(abs(one - two)) < 1e-6 * max(abs(one - untrained))
+    one, two = step(untrained, 1, 0.5, 0.03)[0], step(untrained, 2, 1.0, 0.03)[0]
+    assert max(abs(one - two)) > 0.01 * max(abs(one - untrained))
+    assert step(untrained, 1, 0.5, 1e-8, k=1)[1].rank == 1  # 5
+
+
+# ---- the checkers of the pages, tried on planted errors ------------------------------------------------------------
+
+
+PAGE = """# A page
+
+```python
+print(1 + 1)
+assert 1 + 1 == 2  # (1)
+```
+
+```text
+2
+```
+
+$$
+1 + 1 = 2
+$$ (1)
+
+It prints 2.
+"""
+
+
+def test_a_right_page_passes():
+    assert not list(pages.disagreements(PAGE, pages.run(PAGE, "page")))
+    assert not pages.unchecked_formulas(PAGE)
+    assert not pages.unsupported_numbers(PAGE)
+    assert pages.update(PAGE, "page") == PAGE
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "check"),
+    [
+        ("```text\n2", "```text\n3", lambda p: list(pages.disagreements(p, pages.run(p, "page")))),
+        ("```text\n2\n```", "", lambda p: list(pages.disagreements(p, pages.run(p, "page")))),
+        ("assert 1 + 1 == 2  # (1)", "1 + 1 == 2  # (1)", pages.unchecked_formulas),
+        ("$$ (1)", "$$ (2)", pages.unchecked_formulas),
+        ("$$ (1)", "$$", pages.unchecked_formulas),
+        ("It prints 2.", "It prints 2.718.", pages.unsupported_numbers),
+        ("It prints 2.", "Less than 1e-5.", pages.unsupported_numbers),
+    ],
+)
+def test_a_wrong_page_fails(right, wrong, check):
+    assert check(PAGE.replace(right, wrong))
+
+
+def test_wrong_code_fails():
+    with pytest.raises(AssertionError):
+        pages.run(PAGE.replace("== 2 ", "== 3 "), "page")
+    with pytest.raises(AssertionError, match="not as in examples"):
+        pages.run("```python\n# examples/natural_gradient.py\nnot_there = 1\n```\n", "page")
