@@ -71,7 +71,8 @@ def check_integer(name: str, value: Any, least: int = 1) -> int:
 def check_number(name: str, value: Any, allowed: str, inside: Callable[[float], bool]) -> float:
     """`value` as a float; raise `ArgumentError` unless it is a finite number with inside(value); `allowed` says so."""
     number = isinstance(value, int | float | np.number) and not isinstance(value, bool | np.complexfloating)
-    if not (number and abs(value) <= sys.float_info.max and inside(float(value))):
+    too_large = isinstance(value, int) and abs(value) > sys.float_info.max
+    if not (number and not too_large and math.isfinite(float(value)) and inside(float(value))):
         raise ArgumentError(f"{name} = {value!r}: must be a finite number {allowed}")
     return float(value)
 

@@ -176,7 +176,7 @@ def restrict(J: ProductLinearOperator, columns: Any) -> ProductLinearOperator:
 def scaled(J: ProductLinearOperator, c: float) -> ProductLinearOperator:
     """J / c for c a power of two; products count as products with J."""
     c = J.dtype.type(c)
-    part = ProductLinearOperator(J.shape, J.dtype, lambda V: (J @ V) / c, lambda U: J.H @ (U / c), True)
+    part = ProductLinearOperator(J.shape, J.dtype, lambda V: J._matmat(V) / c, lambda U: J._rmatmat(U / c), True)
     part.inner = J
     return part
 
@@ -188,9 +188,10 @@ def power_of_two(x: float) -> float:
 
 def norm(x: Any) -> float:
     """‖x‖ with no overflow or underflow of its squares."""
+    x = np.asarray(x)
     with np.errstate(over="ignore", under="ignore"):
         plain = float(np.linalg.norm(x))
-    if np.finfo(x.dtype).tiny ** 0.25 < plain < math.inf:
+    if np.finfo(np.result_type(x, np.float32)).tiny ** 0.25 < plain < math.inf:
         return plain
     size = float(np.abs(x).max())
     return size * float(np.linalg.norm(x / size)) if 0 < size < math.inf else size

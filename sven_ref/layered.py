@@ -137,7 +137,9 @@ class LayeredLinearOperator(ProductLinearOperator):
                 inputs.append(x)
                 signals.append(g[:, units])
             start = stop
-        return LayeredLinearOperator(inputs, signals, self.value)
+        J = LayeredLinearOperator(inputs, signals, self.value)
+        J.counts = self.counts
+        return J
 
 
 def layered_jacobian(

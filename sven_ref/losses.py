@@ -11,6 +11,7 @@ from typing import Any
 
 import autograd.numpy as np
 from autograd.extend import defvjp, primitive
+from autograd.tracer import getval
 
 from .errors import ArgumentError, ShapeError
 
@@ -44,22 +45,24 @@ def cross_entropy(f: Any, y: Any) -> Any:
     return log_others(f, one_hot(f, y))
 
 
-def margins(f: Any, target: Any) -> Any:
-    """a_c = f_c − f_y for c ≠ y, and −∞ in effect for c = y."""
-    return f - (f * target).sum(axis=1, keepdims=True) - 1e30 * target
+def others(f: Any, target: Any) -> tuple[Any, Any]:
+    """e_c = e^{a_c − m} with a_c = f_c − f_y, 0 for c = y; with m = max(a, 0) of shape (B, 1) nothing overflows."""
+    a = f - (f * target).sum(axis=1, keepdims=True)
+    m = np.maximum(getval(a).max(axis=1, keepdims=True), 0)
+    return np.exp(a - m) * (1 - target), m
 
 
 @primitive
 def log_others(f: Any, target: Any) -> Any:
-    """log(1 + Σ_c e^{a_c}) of shape (B,), as one operation on autograd's tape; with m = max(a, 0) nothing overflows."""
-    a = margins(f, target)
-    m = np.maximum(a.max(axis=1), 0)
-    return m + np.log1p(np.exp(a - m[:, None]).sum(axis=1) + np.expm1(-m))
+    """log(1 + Σ_c e^{a_c}) of shape (B,), as one operation on autograd's tape."""
+    e, m = others(f, target)
+    return (m[:, 0] + np.log1p(e.sum(axis=1) + np.expm1(-m[:, 0]))).astype(f.dtype)
 
 
 def log_others_vjp(ell: Any, f: Any, target: Any) -> Any:
-    """∂ℓ/∂f_c = p_c = e^{a_c − ℓ} for c ≠ y, ∂ℓ/∂f_y = −Σ_{c≠y} p_c."""
-    p = np.exp(margins(f, target) - ell[:, None])
+    """∂ℓ/∂f_c = p_c = e_c/(e^{−m} + Σ e) for c ≠ y, ∂ℓ/∂f_y = −Σ_{c≠y} p_c."""
+    e, m = others(f, target)
+    p = e / (np.exp(-m) + e.sum(axis=1, keepdims=True))
     return lambda g: g[:, None] * (p - target * p.sum(axis=1, keepdims=True))
 
 

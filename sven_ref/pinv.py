@@ -14,6 +14,7 @@ digits, products are made in float64 if its operator can.
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,6 +26,7 @@ from .solvers import SOLVERS, plan
 from .triplets import Triplets
 
 CANCELLATION = 1e-3  # the relative error up to which products stay in J's own dtype
+DIGITS = 100  # `auto` leaves gram this far above its floor: σ has four digits there, and none at the floor itself
 
 
 class Certificate(NamedTuple):
@@ -73,13 +75,11 @@ class TruncatedPinv(LinearOperator):
         return self.U.T @ self.J.matmat(x) / self.s if self.Vt is None else self.Vt @ x
 
     def _matmat(self, R: Any) -> Any:
-        check_finite("residuals", R)
-        if np.iscomplexobj(R):
-            raise ArgumentError("residuals are complex: must be real numbers")
+        check_real("residuals", R)
         return self._divided(self._v, self._ut(R) / self.s)
 
     def _rmatmat(self, x: Any) -> Any:
-        check_finite("x", x)
+        check_real("x", x)
         return self._divided(self._u, self._vt(x) / self.s)
 
     def _divided(self, lift: Any, y: Any) -> Any:
@@ -97,7 +97,7 @@ class TruncatedPinv(LinearOperator):
         """P_q R = U_q U_qᵀ R = J J⁺ R of shape (M,): the part of the residuals that the kept triplets reach."""
         if np.shape(R) != (self.shape[1],):
             raise ShapeError(f"residuals have shape {np.shape(R)}: must be ({self.shape[1]},)")
-        check_finite("residuals", R)
+        check_real("residuals", R)
         return self._u(self._ut(np.reshape(R, (-1, 1))))[:, 0]
 
     def factors(self) -> tuple[Any, Any]:
@@ -119,13 +119,15 @@ class TruncatedPinv(LinearOperator):
         return Certificate(float(left), float(right), float(orthogonality))
 
 
+def check_real(name: str, array: Any) -> None:
+    """Raise unless all values are real and finite."""
+    if np.iscomplexobj(array):
+        raise ArgumentError(f"{name}: complex, must be real numbers")
+    check_finite(name, array)
+
+
 def truncated_pinv(
-    J: Any,
-    k: int | None = None,
-    rtol: float = 1e-3,
-    atol: float = 0.0,
-    solver: str = "svds",
-    rng: Any = 0,
+    J: Any, k: int | None = None, rtol: float = 1e-3, atol: float = 0.0, solver: str = "svds", rng: Any = 0
 ) -> TruncatedPinv:
     """J⁺ of shape (P, M) from J of shape (M, P): an array, sparse matrix or LinearOperator.
 
@@ -154,7 +156,8 @@ def truncated_pinv(
     for name in tries:
         with suppress(SolverFloorError):  # what lies below the floor of one is for the next
             triplets = SOLVERS[name](J, k, rng)
-            return TruncatedPinv(J, triplets, cut(triplets, k, rtol, atol))
+            higher = replace(triplets, floor=triplets.floor * (DIGITS if name == "gram" else 1))
+            return TruncatedPinv(J, triplets, cut(higher, k, rtol, atol))
     triplets = SOLVERS[last](J, k, rng)
     return TruncatedPinv(J, triplets, cut(triplets, k, rtol, atol))
 

@@ -31,7 +31,7 @@ from .triplets import Triplets, probe, resolution, squared_resolution, zero
 FACTORED = (LayeredLinearOperator, ColumnsLinearOperator)
 
 # Seconds, measured on two cores: a product pair at least, a flop of a product, the n³ of eigenvectors.
-PAIR, FLOP, EIGH = 1e-4, 5e-11, 1e-10
+PAIR, FLOP, EIGH = 1e-4, 3e-11, 1e-10
 DENSE = 1 << 26  # numbers of a dense J, at most
 
 
@@ -144,7 +144,8 @@ def tsqr(J: ProductLinearOperator, k: int, rng: Any = 0) -> Triplets:
     short = J.compressed() if isinstance(J, LayeredLinearOperator) and M <= P else J
     T: Any = np.zeros((min(M, P), 0))  # transposed: LAPACK factors the columns of its memory
     for block in short.column_blocks() if M <= P else (B.T for B in J.row_blocks()):
-        triangle = scipy.linalg.lapack.dgeqrf(np.hstack([T, block / c]).T, overwrite_a=True)[0]
+        stacked = np.hstack([T, block / c]).T
+        triangle = scipy.linalg.lapack.dgeqrf(stacked, lwork=64 * len(T), overwrite_a=True)[0]  # lwork: blocked code
         T = np.tril(triangle[: len(T)].T)
     _, s, Wt = np.linalg.svd(T.T)
     U, Vt = (Wt.T, None) if M <= P else (None, Wt)
@@ -188,12 +189,12 @@ SOLVERS: dict[str, Callable[..., Triplets]] = {f.__name__: f for f in (svds, den
 def plan(J: ProductLinearOperator, k: int) -> tuple[str, ...]:
     """The solvers that `auto` tries, in order; the next one where the one before meets its floor.
 
-    From factors: `gram`, or ARPACK where k is so small against n that 2k + 20 product pairs cost less than the Gram
+    From factors: `gram`, or ARPACK where k is so small against n that 5k + 20 product pairs cost less than the Gram
     matrix and its n³; `tsqr` after either. By products alone: `dense` where it is as cheap, else ARPACK.
     """
     (M, P), n = J.shape, min(J.shape)
     if isinstance(J, FACTORED):
-        pairs = (2 * k + 20) * (PAIR + FLOP * 4 * M * P)
+        pairs = (5 * k + 20) * (PAIR + FLOP * 4 * M * P)
         widths = sum(map(sum, J.shapes)) if isinstance(J, LayeredLinearOperator) and M <= P else P
         gram_matrix = FLOP * 2 * n * M * widths + EIGH * n**3
         return ("svds", "tsqr") if pairs < gram_matrix else ("gram", "tsqr")

@@ -127,7 +127,7 @@ def draw_columns(problem: Problem, P: int, fraction: float, mask: str, rng: Any)
             raise ArgumentError(f"param_fraction = {fraction:g}: must keep at least one of the P = {P} parameters")
         return None if size == P else np.sort(rng.choice(P, size, replace=False))
     if not isinstance(problem.model, MLP) or problem.model.n_params != P:
-        raise ArgumentError("mask = 'rows': must go with an MLP, whose layers it knows")
+        raise ArgumentError(f"mask = 'rows': must go with an MLP, whose layers it knows, of P = {P} parameters")
     columns, start = [], 0
     for n_in, n_out in zip(problem.model.sizes[:-1], problem.model.sizes[1:], strict=True):
         units = np.sort(rng.choice(n_out, max(1, round(fraction * n_out)), replace=False))

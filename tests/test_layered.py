@@ -206,6 +206,17 @@ def test_auto_takes_tsqr_where_gram_meets_its_floor(shape):
     assert sr.truncated_pinv(J, rtol=1e-3, solver="auto").solver == "gram"
 
 
+@pytest.mark.parametrize("smallest", [1e-4, 1e-5, 1e-6, 1e-7, 2e-8])
+def test_auto_has_three_digits_wherever_the_spectrum_ends(smallest):
+    """Squaring leaves σ with ε(σ_1/σ)² of itself, at most 1e-4 where `auto` still takes gram."""
+    J, R = layered_with_spectrum(np.geomspace(1, smallest, 12), 30)
+    J_pinv = sr.truncated_pinv(J, rtol=0, solver="auto")
+    exact, _ = exact_update(J, R)
+    assert J_pinv.rank == 12
+    assert J_pinv.solver == ("gram" if smallest > 1.5e-6 else "tsqr")
+    assert np.linalg.norm(J_pinv @ R - exact) <= 1e-3 * np.linalg.norm(exact)
+
+
 def test_auto_by_products_alone():
     rng = np.random.default_rng(0)
     assert sr.truncated_pinv(rng.standard_normal((20, 50)), 3, solver="auto").solver == "dense"
@@ -230,6 +241,7 @@ def test_auto_takes_parameter_subsets(mask, B):
     for solver in ("auto", "gram", "tsqr"):
         one, info = sr.step(problem, theta, batch, solver=solver, **options)
         other, _ = sr.step(problem, theta, batch, solver="dense", **options)
+        assert info.n_jvp + info.n_vjp > 0
         assert info.solver in ("gram", "tsqr", "svds")
         np.testing.assert_allclose(one, other, rtol=0, atol=1e-8)
 

@@ -104,6 +104,17 @@ def test_cross_entropy_is_exact_where_it_is_tiny(seed):
     np.testing.assert_allclose(loss, 2 * np.exp(-gap), rtol=1e-12)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("size", [1e2, 1e4, 1e6, 1e17, 1e30])
+def test_cross_entropy_has_its_gradient_where_it_is_large(dtype, size):
+    """Two wrong classes level, far above the right one: ∂ℓ/∂f = (−1, ½, ½), whatever ℓ is rounded to."""
+    net = sr.MLP((1, 3), "identity")
+    theta = np.array([0, 0, 0, 0, size, size], dtype)
+    J = sr.Problem(net, "cross_entropy").jacobian(theta, (np.zeros((1, 1)), np.array([0])))
+    np.testing.assert_allclose(J.value, size + np.log(2), rtol=4 * tolerances.eps(dtype))
+    np.testing.assert_allclose((J.H @ np.ones(1, dtype))[3:], [-1, 0.5, 0.5], rtol=4 * tolerances.eps(dtype))
+
+
 def test_cross_entropy_of_one_class_is_zero():
     problem = sr.Problem(sr.MLP((1, 1)), "cross_entropy")
     assert problem.losses(np.ones(2), (np.ones((2, 1)), np.zeros(2, int))).tolist() == [0, 0]

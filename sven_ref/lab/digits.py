@@ -1,6 +1,6 @@
 """The 8 × 8 digits, a small real classification task that ships with the package (source and licence: data/README.md).
 
-    x = (pixels/16 − 0.3053)/0.3761, 64 numbers;  y a label 0 … 9;  network 64-32-32-10
+    x = (pixels/16 − 0.3053)/0.3760, 64 numbers;  y a label 0 … 9;  network 64-32-32-10
 
 1,797 images, split 1,197/300/300 into pool, validation and test by the permutation of the seed.
 """
@@ -21,7 +21,7 @@ FILES = {
     "digits-images-idx3-ubyte.gz": "c41c947a1014aa9bb82e371b01f16724f9ef929893351173edcc47aa0fc03930",
     "digits-labels-idx1-ubyte.gz": "147c9192405199869317e6d9c62ea444f9770c3f8c6dd65035ba3a3690cc5460",
 }
-N_VAL, N_TEST, MEAN, STD = 300, 300, 0.3053, 0.3761
+N_VAL, N_TEST, MEAN, STD = 300, 300, 0.3053, 0.3760
 
 
 def digits(loss: str, seed: int = 0, *, n_train: int | None = None, dtype: Any = np.float32) -> Task:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import autograd.numpy as np
 from autograd import value_and_grad
+from autograd.tracer import getval
 
 from ..errors import check_finite, check_theta
 from ..residuals import Problem
@@ -30,7 +31,13 @@ def mean_loss(problem: Problem, theta: Any, batch: Any) -> Any:
     if problem.model is None:
         return np.mean(problem.function(batch)(theta) ** 2)
     x, y = batch
-    return np.mean(problem.losses_of(problem.model(theta, x), y))
+    return np.mean(problem.losses_of(problem.model(theta, like(theta, x)), like(theta, y)))
+
+
+def like(theta: Any, array: Any) -> Any:
+    """`array` with floats in θ's dtype."""
+    array = np.asarray(array)
+    return array.astype(getval(theta).dtype, copy=False) if array.dtype.kind == "f" else array
 
 
 def loss_and_gradient(problem: Problem, theta: Any, batch: Any) -> tuple[float, Any]:

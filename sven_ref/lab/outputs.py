@@ -21,6 +21,7 @@ from ..layered import LayeredLinearOperator, layered_jacobian
 from ..losses import SQUARES
 from ..mlp import MLP
 from ..residuals import Problem
+from .gradient import like
 
 
 class Factors:
@@ -75,7 +76,7 @@ def output_jacobian(problem: Problem, theta: Any, batch: Any) -> tuple[Any, Any]
     if problem.model is None:
         J = jacobian(problem.function(batch), theta)
         return Dense(J), J.value[:, None]
-    model, x = problem.model, np.asarray(batch[0]).astype(theta.dtype, copy=False)
+    model, x = problem.model, like(theta, batch[0])
     B = len(x)
     if type(model) is not MLP:
         J = jacobian(lambda theta: np.reshape(model(theta, x), (-1,)), theta)
@@ -89,20 +90,14 @@ def output_jacobian(problem: Problem, theta: Any, batch: Any) -> tuple[Any, Any]
 
 def losses_of(problem: Problem, f: Any, batch: Any) -> Any:
     """ℓ of shape (B,) for the outputs of `output_jacobian`."""
-    return f[:, 0] ** 2 if problem.model is None else problem.losses_of(f, targets(f, batch))
-
-
-def targets(f: Any, batch: Any) -> Any:
-    """y, floats in f's dtype."""
-    y = np.asarray(batch[1])
-    return y.astype(f.dtype) if y.dtype.kind == "f" else y
+    return f[:, 0] ** 2 if problem.model is None else problem.losses_of(f, like(f, batch[1]))
 
 
 def residuals_and_jacobian(problem: Problem, theta: Any, batch: Any) -> tuple[Any, Any]:
     """r in float64 and its J: one per output, f − y, where the loss is a square, else √ℓ, one per sample."""
     if problem.model is None or problem.loss in SQUARES:
         J, f = output_jacobian(problem, theta, batch)
-        r = f if problem.model is None else SQUARES[problem.loss](f, targets(f, batch))
+        r = f if problem.model is None else SQUARES[problem.loss](f, like(f, batch[1]))
         return r.astype(np.float64).ravel(), J
     J = Problem(problem.model, problem.loss, kappa=1, rows="unsigned").jacobian(theta, batch)
     layered = isinstance(J, LayeredLinearOperator)

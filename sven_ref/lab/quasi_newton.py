@@ -6,27 +6,25 @@
 
 up to `max_iter` times on one batch, with the pairs kept across batches: between two batches y is then a difference of
 gradients of two functions, which is why this can fail where L-BFGS on one function can't. With
-`line_search="strong_wolfe"`, as in the paper's comparisons, t is the first trial of SciPy's search for f(t) ≤ f(0) +
-1e-4 t f'(0) and |f'(t)| ≤ 0.9 |f'(0)|; where none is found θ stays.
+`line_search="strong_wolfe"`, as in the paper's comparisons, t is the first trial of `line_search`. A batch is given
+max_iter·5/4 evaluations of L and g.
 """
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from scipy.optimize import line_search
 
-from ..errors import check_choice, check_finite, check_integer, check_theta
+from ..errors import NonFiniteError, check_choice, check_finite, check_integer, check_theta
 from ..residuals import Problem
 from .first_order import at_least_zero, positive
 from .gradient import GradientInfo, loss_and_gradient, norm
+from .line_search import Point, strong_wolfe
 
 CURVATURE = 1e-10
-Function = Callable[[Any], tuple[float, Any]]
 
 
 @dataclass
@@ -57,12 +55,23 @@ class LBFGS:
         theta = check_theta(theta, None if self.last_gradient is None else self.last_gradient.size)
         s, y, last_move, last_gradient, n_iter = [*self.s], [*self.y], self.last_move, self.last_gradient, self.n_iter
 
+        evaluations, most = 0, self.max_iter * 5 // 4
+
         def f(theta: Any) -> tuple[float, Any]:
+            nonlocal evaluations
+            evaluations += 1
             check_finite("updated theta", theta)
             return loss_and_gradient(problem, theta, batch)
 
+        def phi(t: float) -> Point:
+            try:
+                loss, g = f(theta + t * d)
+            except NonFiniteError:  # too far: the search comes back from it
+                return Point(t, math.inf, math.nan, 0 * d)
+            return Point(t, loss, float(np.vdot(g, d)), g)
+
         loss, g = f(theta)
-        info, evaluations = GradientInfo(loss, norm(g)), 1
+        info = GradientInfo(loss, norm(g))
         for i in range(self.max_iter):
             if np.abs(g).max() <= self.tolerance_grad:
                 break
@@ -71,21 +80,20 @@ class LBFGS:
             d = direction(g, s, y)
             slope = float(np.vdot(g, d))
             first = min(1.0, 1 / float(np.abs(g).sum())) if n_iter == 0 else 1.0
-            n_iter, last_gradient, last_loss = n_iter + 1, g, loss
-            last_move = (self.lr * first * d).astype(theta.dtype)
+            n_iter, last_gradient, last_loss, t = n_iter + 1, g, loss, self.lr * first
             if slope > -self.tolerance_change:
                 last_move = 0 * d
                 break
             last = i == self.max_iter - 1
             if self.line_search:
-                last_move, loss, g, n = search(f, theta, last_move, loss, g)
-                theta, evaluations = theta + last_move, evaluations + n
-            else:
-                theta = theta + last_move
-                if not last:  # the next batch's gradient is another
-                    loss, g = f(theta)
-                    evaluations += 1
-            if last or evaluations >= self.max_iter * 5 // 4:
+                start = Point(0.0, loss, slope, g)
+                shortest = self.tolerance_change / float(np.abs(d).max())
+                t, loss, _, g = strong_wolfe(phi, start, t, most - evaluations, shortest)
+            last_move = t * d
+            theta = theta + last_move
+            if not self.line_search and not last:  # after the last, the next batch's gradient is another
+                loss, g = f(theta)
+            if last or evaluations >= most:
                 break
             if np.abs(last_move).max() <= self.tolerance_change or abs(loss - last_loss) < self.tolerance_change:
                 break
@@ -115,28 +123,3 @@ def direction(g: Any, s: list[Any], y: list[Any]) -> Any:
     for a, b, rho, alpha in zip(s, y, rhos, reversed(alphas), strict=True):
         q += (alpha - rho * np.vdot(b, q)) * a
     return q
-
-
-def search(f: Function, theta: Any, move: Any, loss: float, g: Any) -> tuple[Any, float, Any, int]:
-    """a·move with a by strong Wolfe from a = 1, or nothing; L and g there, and how many evaluations that took."""
-    seen: dict[float, tuple[float, Any]] = {}
-
-    def at(a: Any) -> tuple[float, Any]:
-        a = float(a[0])
-        if a not in seen:
-            seen[a] = f(theta + np.asarray(a, theta.dtype) * move)
-        return seen[a]
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that none was found is told by None
-        a, *_ = line_search(
-            lambda a: at(a)[0],
-            lambda a: np.array([np.vdot(at(a)[1], move)], np.float64),
-            np.zeros(1),
-            np.ones(1),
-            np.array([np.vdot(g, move)], np.float64),
-            loss,
-        )
-    if a is None:
-        return 0 * move, loss, g, len(seen)
-    return np.asarray(a, theta.dtype) * move, *seen[float(a)], len(seen)

@@ -48,25 +48,30 @@ def cost_tables(solvers):
 
 
 def figure(solvers, folder):
-    """Time of each solver against k, B, P and depth, with what `auto` takes marked."""
+    """Time and memory of each solver against k, B, P and depth, with what `auto` takes marked."""
     from matplotlib.figure import Figure
     from matplotlib.ticker import NullFormatter
 
     colours = {"gram": "#0072B2", "svds": "#D55E00", "tsqr": "#009E73"}
     sweeps = [info for info in solvers.values() if "sweep" in info]
-    fig = Figure(figsize=(13, 3.6), layout="constrained")
-    for axes, info in zip(fig.subplots(1, len(sweeps), sharey=True), sweeps, strict=True):
-        for solver, colour in colours.items():
-            points = [(r["value"], 1e3 * r[solver]["s"]) for r in info["rows"] if "s" in r.get(solver, {})]
-            if points:
-                axes.loglog(*zip(*points, strict=True), color=colour, marker="o", ms=3, label=solver)
-        chosen = [(r["value"], 1e3 * r[r["auto"]]["s"]) for r in info["rows"] if "s" in r.get(r["auto"], {})]
-        axes.loglog(*zip(*chosen, strict=True), ls="none", marker="o", ms=9, mfc="none", mec="black", label="auto")
-        axes.set(xlabel=info["sweep"], title=f"one step against {info['sweep']}")
-        axes.grid(alpha=0.3)
-        axes.xaxis.set_minor_formatter(NullFormatter())
-    fig.axes[0].set_ylabel("milliseconds")
-    fig.axes[0].legend()
+    fig = Figure(figsize=(13, 6.4), layout="constrained")
+    rows = fig.subplots(2, len(sweeps), sharex="col", sharey="row")
+    for row, (key, unit, label) in zip(rows, (("s", 1e3, "milliseconds"), ("MB", 1, "megabytes, peak")), strict=True):
+        for axes, info in zip(row, sweeps, strict=True):
+            for solver, colour in colours.items():
+                points = [(r["value"], unit * r[solver][key]) for r in info["rows"] if key in r.get(solver, {})]
+                if points:
+                    axes.loglog(*zip(*points, strict=True), color=colour, marker="o", ms=3, label=solver)
+            chosen = [(r["value"], unit * r[r["auto"]][key]) for r in info["rows"] if key in r.get(r["auto"], {})]
+            axes.loglog(*zip(*chosen, strict=True), ls="none", marker="o", ms=9, mfc="none", mec="black", label="auto")
+            axes.grid(alpha=0.3)
+            axes.xaxis.set_minor_formatter(NullFormatter())
+        row[0].set_ylabel(label)
+    for axes, info in zip(rows[0], sweeps, strict=True):
+        axes.set_title(f"one step against {info['sweep']}")
+    for axes, info in zip(rows[1], sweeps, strict=True):
+        axes.set_xlabel(info["sweep"])
+    rows[0, 0].legend()
     fig.savefig(folder / "cost.png", dpi=150)
 
 

@@ -1,0 +1,187 @@
+"""The commands `sven-ref verify` and `sven-ref vectors`.
+
+Exit codes of verify:
+    0  conforming: nothing failed, and every level that has to hold does (those named by --level, else core)
+    1  an answer was wrong, or there was no valid answer
+    2  usage: an option, a pattern that fits no case, a file that can't be written
+    3  the adapter never started
+    4  nothing failed, but cases of a level that has to hold were skipped
+    130  interrupted
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from ..errors import ArgumentError
+from . import loader, protocol, report, runner
+from .child import Child
+from .protocol import DTYPES, AdapterError
+from .runner import LEVELS
+from .sources import Answers, Module
+
+
+def add_parsers(commands: Any) -> None:
+    """Add both commands to the subparsers of `sven-ref`."""
+    selection = argparse.ArgumentParser(add_help=False)
+    selection.add_argument(
+        "--level",
+        nargs="+",
+        choices=LEVELS,
+        default=[],
+        help="levels that have to hold; all are asked where none is named",
+    )
+    selection.add_argument(
+        "--dtype", nargs="+", choices=DTYPES, default=[], help="dtypes to ask in; those offered where none is named"
+    )
+    selection.add_argument(
+        "--only", nargs="+", metavar="PATTERN", default=[], help="ids to ask, with * and ?; gives no claim"
+    )
+
+    p = commands.add_parser(
+        "verify",
+        parents=[selection],
+        help="hold an implementation of Sven against the conformance vectors",
+        description="Hold an implementation of Sven, in any language, against the conformance vectors.",
+        epilog=(__doc__ or "").partition("\n\n")[2],
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    source = p.add_mutually_exclusive_group(required=True)
+    source.add_argument(
+        "--cmd", metavar="COMMAND", help="start this adapter; JSON Lines over its stdin and stdout, no shell"
+    )
+    source.add_argument("--module", metavar="PKG.MOD:NAME", help="import this adapter, a class or an object")
+    source.add_argument("--answers", metavar="FILE", help="read the answers from JSON Lines")
+    p.add_argument("--timeout", type=float, default=10.0, metavar="S", help="seconds an answer of --cmd may take (10)")
+    p.add_argument("--json", metavar="FILE", help="write all results as JSON")
+    p.add_argument("--junit", metavar="FILE", help="write all results as JUnit XML")
+    p.set_defaults(command=verify)
+
+    p = commands.add_parser("vectors", help="where the conformance vectors are, and what they hold")
+    p.set_defaults(command=overview)
+    actions = p.add_subparsers(title="actions", metavar="ACTION")
+    actions.add_parser("path", help="print the directory they are in").set_defaults(command=path)
+    p = actions.add_parser("list", parents=[selection], help="one line a case")
+    p.set_defaults(command=list_cases)
+    p = actions.add_parser("show", help="cases as JSON, with what is expected")
+    p.add_argument("ids", nargs="+", metavar="ID")
+    p.set_defaults(command=show_cases)
+    p = actions.add_parser(
+        "questions", parents=[selection], help="what an adapter is asked, as JSON Lines, for --answers"
+    )
+    p.set_defaults(command=questions)
+
+
+def verify(
+    cmd: str | None,
+    module: str | None,
+    answers: str | None,
+    level: Sequence[str],
+    dtype: Sequence[str],
+    only: Sequence[str],
+    timeout: float,
+    json: str | None,
+    junit: str | None,
+) -> int:
+    """Ask, judge, report; the exit code."""
+    try:
+        source: Any = (
+            Child(cmd, timeout) if cmd is not None else Module(module) if module is not None else Answers(answers or "")
+        )
+        run = runner.verify(source, level, dtype, only, progress)
+        write(run, json, junit)
+    except AdapterError as error:
+        return complain(error, runner.NOT_STARTED)
+    except (ArgumentError, OSError) as error:
+        return complain(error, runner.USAGE)
+    report.show(report.text(run, loader.load().flags), sys.stdout)
+    return run.exit_code()
+
+
+def write(run: runner.Run, json_file: str | None, junit_file: str | None) -> None:
+    """The files that were asked for."""
+    if json_file is not None:
+        Path(json_file).write_text(json.dumps(report.as_json(run), indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    if junit_file is not None:
+        Path(junit_file).write_bytes(report.as_junit(run))
+
+
+def progress(done: int, total: int) -> None:
+    """A counter on a terminal's standard error."""
+    if sys.stderr.isatty():
+        print(f"\r{done + 1}/{total}", end="\r" if done + 1 < total else "\r\033[K", file=sys.stderr, flush=True)
+
+
+def complain(error: Exception, code: int) -> int:
+    """One error on standard error; its exit code."""
+    print(f"sven-ref: error: {error}", file=sys.stderr)
+    return code
+
+
+def overview() -> int:
+    """Version, place and counts."""
+    suite = loader.load()
+    print(f"vectors {suite.version}: {len(suite.cases)} cases in {loader.HERE}")
+    counts = Counter((case.op, case.level) for case in suite.cases)
+    print(f"{'':<18}" + "".join(f"{level:>12}" for level in LEVELS))
+    for op in dict.fromkeys(case.op for case in suite.cases):
+        print(f"{op:<18}" + "".join(f"{counts[op, level] or '':>12}" for level in LEVELS))
+    return 0
+
+
+def path() -> int:
+    """The directory."""
+    print(loader.HERE)
+    return 0
+
+
+def chosen(level: Sequence[str], dtype: Sequence[str], only: Sequence[str]) -> list[loader.Case]:
+    """The cases of a selection."""
+    cases = runner.select(loader.load().cases, level or LEVELS, only)
+    return [case for case in cases if not dtype or set(dtype) & set(case.dtypes)]
+
+
+def list_cases(level: Sequence[str], dtype: Sequence[str], only: Sequence[str]) -> int:
+    """Id, level, clause, comment."""
+    try:
+        cases = chosen(level, dtype, only)
+    except ArgumentError as error:
+        return complain(error, runner.USAGE)
+    width = max(len(case.id) for case in cases)
+    for case in cases:
+        print(f"{case.id:<{width}}  {case.level:<10}  SPEC {case.clause:<4} {case.comment}")
+    return 0
+
+
+def show_cases(ids: Sequence[str]) -> int:
+    """Whole cases."""
+    suite = loader.load()
+    known = {case.id for case in suite.cases}
+    if unknown := [id for id in ids if id not in known]:
+        return complain(
+            ArgumentError(f"id = {unknown[0]!r}: must be one of those that `sven-ref vectors list` prints"),
+            runner.USAGE,
+        )
+    for id in ids:
+        print(json.dumps(asdict(suite[id]), indent=1))
+    return 0
+
+
+def questions(level: Sequence[str], dtype: Sequence[str], only: Sequence[str]) -> int:
+    """The lines a child would be sent."""
+    try:
+        cases = chosen(level, dtype, only)
+    except ArgumentError as error:
+        return complain(error, runner.USAGE)
+    for name in DTYPES:
+        for case in cases:
+            if name in case.dtypes and (not dtype or name in dtype):
+                sys.stdout.write(protocol.line({"command": "case", **protocol.question(case, name)}).decode())
+    return 0

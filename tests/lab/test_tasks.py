@@ -1,0 +1,321 @@
+"""The tasks: the check values of the authors' data, three splits that don't move, files that are refused."""
+
+import gzip
+import hashlib
+import os
+import struct
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+import sven_ref as sr
+from sven_ref.errors import ArgumentError, MissingExtraError
+from sven_ref.lab import digits, mnist, polynomial
+from sven_ref.lab.idx import DataError, read_idx
+from sven_ref.lab.tasks import TASKS
+
+SHIPPED = ["toy", "polynomial", "polynomial-paper", "digits", "digits-lr"]
+
+# ---- the random polynomial, by the authors' figures ------------------------------------------------------------------
+
+
+def relative_error_of_nineteen_features(task):
+    """Of least squares of y on 1, x_j, x_j², x_j³: fitted to the pool, measured on the validation split."""
+    A, B = (np.hstack([np.ones((len(x), 1)), x, x**2, x**3]) for x, _ in (task.train, task.val))
+    error = B @ np.linalg.lstsq(A, task.train[1], rcond=None)[0] - task.val[1]
+    return np.linalg.norm(error) / np.linalg.norm(task.val[1])
+
+
+def r_squared(task, powers):
+    x, y = task.train
+    A = np.hstack([np.ones((len(x), 1)), *(x**p for p in powers)])
+    return 1 - np.mean((A @ np.linalg.lstsq(A, y, rcond=None)[0] - y) ** 2)
+
+
+@pytest.mark.parametrize(
+    ("seed", "mean", "std", "kurtosis", "largest", "val_square"),
+    [(57728, -94.8697, 31.2117, 7.37, 7.52, 0.9385), (2000, 32.4187, 27.5678, 14.17, 10.61, 1.0550)],
+)
+def test_polynomial_as_coded_at_paper_time(seed, mean, std, kurtosis, largest, val_square):
+    task = TASKS["polynomial-paper"](seed, dtype=np.float64)
+    y = task.train[1]
+    figures = task.mean, task.std, np.mean(y**4), np.abs(y).max(), np.mean(task.val[1] ** 2)
+    half_units = (5e-5, 5e-5, 5e-3, 5e-3, 5e-5)  # of the last digit given
+    for figure, given, half in zip(figures, (mean, std, kurtosis, largest, val_square), half_units, strict=True):
+        assert abs(figure - given) <= half
+    assert relative_error_of_nineteen_features(task) < 1e-13
+    if seed == 57728:
+        assert r_squared(task, [1]) == pytest.approx(0.548, abs=5e-4)
+        assert r_squared(task, [1, 2]) == pytest.approx(0.934, abs=5e-4)
+
+
+@pytest.mark.parametrize(
+    ("seed", "mean", "std", "kurtosis", "largest", "relative"),
+    [
+        (2000, 4.086716, 15.023487, 19.92, 11.88, 0.899),
+        (2001, -2.336104, 12.527815, 27.68, 16.71, 0.972),
+        (2002, -0.571596, 14.634518, 19.92, 14.30, 0.918),
+    ],
+)
+def test_polynomial_as_intended(seed, mean, std, kurtosis, largest, relative):
+    task = TASKS["polynomial"](seed, dtype=np.float64)
+    y = task.train[1]
+    figures = task.mean, task.std, np.mean(y**4), np.abs(y).max(), relative_error_of_nineteen_features(task)
+    half_units = (5e-7, 5e-7, 5e-3, 5e-3, 1e-3)  # the last in whole units: 0.917495 is given as 0.918
+    for figure, given, half in zip(figures, (mean, std, kurtosis, largest, relative), half_units, strict=True):
+        assert abs(figure - given) <= half
+    if seed == 2000:
+        assert y[0, 0] == pytest.approx(2.172785, abs=5e-7)
+
+
+def test_terms_of_both_polynomials():
+    degrees = [len(m) for m in polynomial.monomials()]
+    assert [degrees.count(d) for d in range(5)] == [1, 6, 21, 56, 126]
+    exponents = polynomial.paper_exponents()
+    assert [sum(sum(p) == d for p in exponents) for d in range(5)] == [0, 0, 15, 50, 120]
+    assert max(map(max, exponents)) == 3
+
+
+def test_a_known_monomial_and_its_norm():
+    x = np.random.default_rng(0).standard_normal((5, 6))
+    index = polynomial.monomials().index((0, 0, 3))
+    f = polynomial.evaluate(np.eye(210)[index], x)
+    assert_allclose(f, x[:, 0] ** 2 * x[:, 3] / np.sqrt(3), rtol=1e-14)  # E[x_0⁴ x_3²] = 3
+
+
+def test_paper_time_factors_are_added():
+    x = np.random.default_rng(0).standard_normal((5, 6))
+    index = polynomial.paper_exponents().index((2, 1, 1, 0, 0, 0))
+    f = polynomial.paper_evaluate(np.eye(185)[index], x)
+    assert_allclose(f, 1 + x[:, 0] ** 2 + x[:, 1] + x[:, 2] + 3, rtol=1e-14)
+
+
+# ---- every task ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_the_training_size_moves_nothing_else(name):
+    whole, part = TASKS[name](3), TASKS[name](3, n_train=100)
+    for split in ("val", "test"):
+        for one, two in zip(getattr(whole, split), getattr(part, split), strict=True):
+            assert_array_equal(one, two)
+    for one, two in zip(whole.train, part.train, strict=True):
+        assert_array_equal(one[:100], two)
+        assert len(two) == 100
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_seed_is_a_task_and_its_splits_are_apart(name):
+    one, again, other = TASKS[name](3), TASKS[name](3), TASKS[name](4)
+    assert_array_equal(one.train[0], again.train[0])
+    assert not np.array_equal(one.train[0], other.train[0])
+    if name == "toy":  # inputs in one dimension may agree by chance in float32
+        return
+    rows = [{row.tobytes() for row in x} for x, _ in (one.train, one.val, one.test)]
+    assert not rows[0] & rows[1] | rows[0] & rows[2] | rows[1] & rows[2]
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_its_network_and_its_loss_fit(name):
+    for dtype in (np.float32, np.float64):
+        task = TASKS[name](dtype=dtype, n_train=64)
+        net = sr.MLP(task.sizes, task.activation)
+        losses = sr.Problem(net, task.loss).losses(net.init(0, dtype), task.train)
+        assert losses.shape == (64,)
+        assert losses.dtype == task.train[0].dtype == dtype
+
+
+def test_an_untrained_constant_has_loss_one():
+    for name in ("toy", "polynomial", "polynomial-paper"):
+        y = TASKS[name](0, dtype=np.float64).train[1]
+        assert abs(np.mean(y)) < 1e-12
+        assert abs(np.mean(y**2) - 1) < 1e-12
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"seed": -1}, "seed = -1: must be an integer ≥ 0"),
+        ({"n_train": 0}, "n_train = 0: must be an integer ≥ 1"),
+        ({"n_train": 10**6}, "n_train = 1000000: must be at most"),
+        ({"dtype": np.float16}, "must be float32 or float64"),
+    ],
+)
+@pytest.mark.parametrize("name", SHIPPED)
+def test_wrong_options(name, options, message):
+    with pytest.raises(ArgumentError) as error:
+        TASKS[name](**options)
+    assert message in str(error.value)
+
+
+def test_digits_are_the_uci_digits():
+    images, labels = digits.read()
+    assert images.shape == (1797, 8, 8)
+    assert (images.min(), images.max()) == (0, 16)
+    assert_array_equal(np.bincount(labels), [178, 182, 177, 183, 181, 182, 181, 179, 174, 180])
+    assert images[0, 0].tolist() == [0, 0, 5, 13, 9, 1, 0, 0]  # the first zero
+    x = images.reshape(-1) / 16
+    assert (x.mean(), x.std()) == pytest.approx((digits.MEAN, digits.STD), abs=5e-5)
+    folder = Path(digits.__file__).parent / "data"
+    assert sum(file.stat().st_size for file in folder.iterdir()) < 150_000
+    assert "CC BY 4.0" in (folder / "README.md").read_text()
+
+
+# ---- MNIST: the files ------------------------------------------------------------------------------------------------
+
+
+def idx(array):
+    return bytes([0, 0, 8, array.ndim]) + struct.pack(f">{array.ndim}I", *array.shape) + array.tobytes()
+
+
+@pytest.fixture
+def small_mnist(tmp_path, monkeypatch):
+    """A directory with four files of the format, 70 and 20 images, and `mnist` told that these are the files."""
+    rng, folder, digests = np.random.default_rng(0), tmp_path / "mnist", {}
+    folder.mkdir()
+    for name in mnist.FILES:
+        n = 70 if name.startswith("train") else 20
+        array = rng.integers(0, 256, (n, 28, 28), np.uint8) if "images" in name else rng.integers(0, 10, n, np.uint8)
+        data = gzip.compress(idx(array))
+        (folder / name).write_bytes(data)
+        digests[name] = hashlib.sha256(data).hexdigest()
+    monkeypatch.setattr(mnist, "FILES", digests)
+    monkeypatch.setattr(mnist, "N_VAL", 10)
+    mnist.read.cache_clear()
+    yield tmp_path
+    mnist.read.cache_clear()
+
+
+@pytest.mark.parametrize("where", ["the directory above", "the directory itself", "SVEN_REF_DATA"])
+def test_mnist_is_found_split_and_normalised(small_mnist, where, monkeypatch):
+    options = {"data": small_mnist if where == "the directory above" else small_mnist / "mnist"}
+    if where == "SVEN_REF_DATA":
+        monkeypatch.setenv("SVEN_REF_DATA", str(small_mnist))
+        options = {}
+    task = TASKS["mnist-lr"](1234, n_train=50, **options)
+    assert [len(x) for x, _ in (task.train, task.val, task.test)] == [50, 10, 20]
+    images = read_idx(small_mnist / "mnist" / "train-images-idx3-ubyte.gz")
+    labels = read_idx(small_mnist / "mnist" / "train-labels-idx1-ubyte.gz")
+    order = np.random.default_rng(1234).permutation(70)
+    exact = (images.reshape(70, -1) / 255 - 0.1307) / 0.3081
+    assert_allclose(task.val[0], exact[order[:10]], atol=1e-6)
+    assert_allclose(task.train[0], exact[order[10:60]], atol=1e-6)
+    assert_array_equal(task.train[1], labels[order[10:60]])
+    assert (task.name, task.loss, task.sizes) == ("mnist-lr", "label_regression", (784, 32, 32, 32, 10))
+    assert sr.MLP(task.sizes).n_params == 27_562
+    other = TASKS["mnist-ce"](1234, **options)
+    assert_array_equal(other.val[0], task.val[0])
+    assert other.loss == "cross_entropy"
+
+
+def spoil(path, how):
+    data = path.read_bytes()
+    if how == "missing":
+        path.unlink()
+    elif how == "truncated":
+        path.write_bytes(data[:-100])
+    elif how == "altered":
+        path.write_bytes(data[:20] + bytes([data[20] ^ 1]) + data[21:])
+    else:
+        path.unlink()
+        path.mkdir()
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [
+        ("missing", "must be a directory with {name}, in itself or in its mnist/"),
+        ("truncated", "truncated or altered; must be"),
+        ("altered", "truncated or altered; must be"),
+        ("a directory", "can't be read"),
+    ],
+)
+def test_a_spoilt_file_is_named(small_mnist, how, message):
+    for name in mnist.FILES:
+        path = small_mnist / "mnist" / name
+        whole = path.read_bytes()
+        spoil(path, how)
+        mnist.read.cache_clear()
+        with pytest.raises(DataError) as error:
+            TASKS["mnist-ce"](data=small_mnist)
+        assert message.format(name=name) in str(error.value)
+        assert name in str(error.value)
+        if path.is_dir():
+            path.rmdir()
+        path.write_bytes(whole)
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"hello", "not a whole gzip file"),
+        (gzip.compress(idx(np.arange(9, dtype=np.uint8)))[:-9], "not a whole gzip file"),
+        (gzip.compress(b"hello"), "must be an IDX file of unsigned bytes"),
+        (gzip.compress(b"\0\0"), "must be an IDX file of unsigned bytes"),
+        (gzip.compress(b"\0\0\x08\x03\0\0"), "must be an IDX file of unsigned bytes"),
+        (gzip.compress(idx(np.arange(9, dtype=np.uint8))[:-2]), "holds 7 values: must be 9 for the shape [9]"),
+    ],
+)
+def test_not_an_idx_file(tmp_path, data, message):
+    path = tmp_path / "file"
+    path.write_bytes(data)
+    with pytest.raises(DataError) as error:
+        read_idx(path)
+    assert message in str(error.value)
+    assert str(path) in str(error.value)
+
+
+def test_without_files_and_without_pooch_the_error_says_what_to_do(monkeypatch):
+    monkeypatch.delenv("SVEN_REF_DATA", raising=False)
+    monkeypatch.setitem(sys.modules, "pooch", None)
+    mnist.read.cache_clear()
+    with pytest.raises(MissingExtraError, match=r"pip install 'sven-ref\[data\]', or name a directory"):
+        TASKS["mnist-ce"]()
+
+
+def test_pooch_is_asked_for_each_file_with_its_digest(small_mnist, monkeypatch):
+    asked = []
+
+    class Pooch:
+        @staticmethod
+        def os_cache(name):
+            return Path("/cache") / name
+
+        @staticmethod
+        def retrieve(url, known_hash, fname, path):
+            asked.append((url, known_hash, str(path)))
+            return str(small_mnist / "mnist" / fname)
+
+    monkeypatch.delenv("SVEN_REF_DATA", raising=False)
+    monkeypatch.setitem(sys.modules, "pooch", Pooch)
+    assert len(TASKS["mnist-ce"]().test[0]) == 20
+    assert asked == [(mnist.URL + n, f"sha256:{d}", "/cache/sven-ref/mnist") for n, d in mnist.FILES.items()]
+
+    def offline(*args, **kwargs):
+        raise OSError("no route to host")
+
+    mnist.read.cache_clear()
+    monkeypatch.setattr(Pooch, "retrieve", offline)
+    with pytest.raises(DataError, match=r"can't be fetched from https.*no route to host"):
+        TASKS["mnist-ce"]()
+
+
+def real_mnist():
+    try:
+        mnist.read.cache_clear()
+        return bool(mnist.read(os.environ["SVEN_REF_DATA"]))
+    except (KeyError, DataError):
+        return False
+
+
+@pytest.mark.skipif(not real_mnist(), reason="SVEN_REF_DATA does not name a directory with MNIST")
+def test_mnist_itself():
+    task = TASKS["mnist-ce"](1234, n_train=1000)
+    assert [len(x) for x, _ in (task.train, task.val, task.test)] == [1000, 10_000, 10_000]
+    assert_array_equal(np.bincount(task.test[1]), [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009])
+    images, labels, *_ = mnist.read(os.environ["SVEN_REF_DATA"])
+    assert labels[:6].tolist() == [5, 0, 4, 1, 9, 2]
+    assert (images.mean() / 255, images.std() / 255) == pytest.approx((0.1307, 0.3081), abs=5e-5)
