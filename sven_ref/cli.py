@@ -5,16 +5,12 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from typing import Any
 
 from . import __version__
 from .conformance import command as conformance
 from .errors import SvenError
-from .lab import demo, reproduce, single, studies
-from .lab.protocols import read
-from .lab.runs import OPTIMIZERS
-from .lab.study_cells import STUDIES
-from .lab.tasks import TASKS
+from .lab import command as lab
+from .lab import demo
 from .solvers import SOLVERS
 
 
@@ -41,74 +37,9 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--adam-lr", type=float, metavar="LR", help="Adam's learning rate")
     p.add_argument("--out", metavar="DIR", help="where demo.png and demo.json are written")
     p.set_defaults(command=demo.run, **(demo.run.__kwdefaults__ or {}))
-    add_train(commands)
-    add_reproduce(commands)
-    add_study(commands)
+    lab.add_parsers(commands)
     conformance.add_parsers(commands)
     return top
-
-
-def names(text: str) -> list[str]:
-    """A list separated by commas."""
-    return [name for name in text.split(",") if name]
-
-
-def add_train(commands: Any) -> None:
-    """`train`: one run."""
-    p = commands.add_parser(
-        "train",
-        help="train one task with one optimizer; a killed run is resumed from its last epoch",
-        description="One run. What is not given is the published protocol's for this task and optimizer.",
-    )
-    p.add_argument("--task", required=True, choices=list(TASKS), metavar="TASK", help=", ".join(TASKS))
-    p.add_argument("--optimizer", required=True, choices=list(OPTIMIZERS), metavar="NAME", help=", ".join(OPTIMIZERS))
-    p.add_argument("--set", action="append", metavar="NAME=VALUE", help="an option of the optimizer, or kappa, rows, "
-        "micro_batch; may be repeated")  # fmt: skip
-    p.add_argument("--epochs", type=int, metavar="N", help="passes over the training split")
-    p.add_argument("--batch-size", type=int, metavar="B", help="samples in a batch")
-    p.add_argument("--seed", type=int, metavar="N", help="of the initialisation and the order of the batches")
-    p.add_argument("--data-seed", type=int, metavar="N", help="of the data")
-    p.add_argument("--n-train", type=int, metavar="N", help="training examples, if not all")
-    p.add_argument("--data", metavar="DIR", help="where MNIST is, if SVEN_REF_DATA does not say")
-    p.add_argument("--out", metavar="DIR", help="where the run is recorded")
-    p.add_argument("--resume", action="store_true", help="go on with the run in that directory")
-    p.set_defaults(command=single.train_one, **(single.train_one.__kwdefaults__ or {}) | {"set": []})
-
-
-def add_reproduce(commands: Any) -> None:
-    """`reproduce`: the paper's comparisons."""
-    p = commands.add_parser(
-        "reproduce",
-        help="the paper's comparisons, with baselines and several seeds: a table beside the published figures",
-        description="Every method of a task, several seeds. The same command goes on from where it was stopped.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-    )
-    p.add_argument("task", choices=[*read()[1], "all"], metavar="TASK", help=", ".join([*read()[1], "all"]))
-    p.add_argument("--seeds", type=int, metavar="N", help="seeds of initialisation and order; 5, or 1 with --quick")
-    p.add_argument("--data-seeds", type=int, metavar="N", help="seeds of the data, each with all of those")
-    p.add_argument("--optimizers", type=names, metavar="A,B", help="only these")
-    p.add_argument("--quick", action="store_true", help="a look in a minute: few epochs, few examples")
-    p.add_argument("--workers", type=int, metavar="N", help="processes at a time, one thread each")
-    p.add_argument("--data", metavar="DIR", help="where MNIST is, if SVEN_REF_DATA does not say")
-    p.add_argument("--out", metavar="DIR", help="where runs, tables and figures are written")
-    p.set_defaults(command=reproduce.reproduce, **(reproduce.reproduce.__kwdefaults__ or {}))
-
-
-def add_study(commands: Any) -> None:
-    """`study`: one question, many short runs."""
-    p = commands.add_parser(
-        "study",
-        help="one question about Sven, many short runs: " + ", ".join(STUDIES),
-        description="One question about Sven, many short runs. The same command goes on from where it was stopped.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-    )
-    p.add_argument("name", choices=[*STUDIES, "all"], metavar="NAME", help=", ".join([*STUDIES, "all"]))
-    p.add_argument("--seeds", type=int, metavar="N", help="in each cell")
-    p.add_argument("--quick", action="store_true", help="few cells, few epochs, few examples")
-    p.add_argument("--workers", type=int, metavar="N", help="processes at a time, one thread each")
-    p.add_argument("--data", metavar="DIR", help="where MNIST is, if SVEN_REF_DATA does not say")
-    p.add_argument("--out", metavar="DIR", help="where results, tables and figures are written")
-    p.set_defaults(command=studies.study, **(studies.study.__kwdefaults__ or {}))
 
 
 def main(argv: Sequence[str] | None = None) -> int:

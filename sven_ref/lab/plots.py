@@ -44,7 +44,7 @@ def figure(protocol: Protocol, methods: Sequence[Method], groups: dict[str, list
     """Six panels; lines are medians over the runs that finished, bands their range."""
     from matplotlib.figure import Figure
 
-    fig = Figure(figsize=(15, 8.5), layout="constrained")
+    fig = Figure(figsize=(15, 9), layout="constrained")
     (curves, clock, compared), (spectra, ranks, norms) = fig.subplots(2, 3)
     finished = [m for m in methods if series(groups[m.optimizer], "val_loss").size]
     for m in finished:
@@ -69,7 +69,7 @@ def figure(protocol: Protocol, methods: Sequence[Method], groups: dict[str, list
     spectra.set(title="Spectrum of J", xlabel="index i", ylabel=r"$\sigma_i/\sigma_1$")
     ranks.set(title="Active rank", xlabel="epoch", ylabel="median number of triplets kept", ylim=(0, None))
     norms.set(title="Parameter norm", xlabel="epoch", ylabel=r"$\|\theta\|$")
-    curves.legend(fontsize="small")
+    fig.legend(*curves.get_legend_handles_labels(), loc="outside lower center", ncols=len(finished) or 1)
     for axes in (curves, clock, compared, spectra, ranks, norms):
         axes.grid(alpha=0.3)
     fig.suptitle(protocol.title)
