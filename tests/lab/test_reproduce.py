@@ -126,10 +126,11 @@ def test_reproduce_writes_its_table_and_runs_nothing_twice(tmp_path, tiny, capsy
     assert json.loads((folder / "summary.json").read_text()) == summary
 
 
-def test_two_workers_give_the_bits_of_none(tmp_path, tiny):
+def test_two_workers_give_the_bits_of_one(tmp_path, tiny):
+    """Each has one BLAS thread; this process may have more, which round sums differently."""
     protocol = protocols.read()[1]["toy"]
     todo = [r for name in ("sven", "adam") for r in protocol.runs(protocol.methods[name], 1, quick=True)]
-    losses = [{r.optimizer: x["final"]["val"]["loss"] for r, x in pool.run_all(execute, todo, n)} for n in (0, 2)]
+    losses = [{r.optimizer: x["final"]["val"]["loss"] for r, x in pool.run_all(execute, todo, n)} for n in (1, 2)]
     assert losses[0] == losses[1]
 
 
