@@ -34,7 +34,9 @@ def here(tmp_path, monkeypatch):
     (tmp_path / "mine.py").write_text(ADAPTER)
     (tmp_path / "examples").symlink_to(ROOT / "examples")
     (tmp_path / "bin").mkdir()
-    (tmp_path / "bin" / "python").symlink_to(sys.executable)
+    this = tmp_path / "bin" / "python"  # a link would leave its environment behind
+    this.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+    this.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=":")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path])
