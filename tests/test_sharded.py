@@ -26,8 +26,8 @@ except ImportError:
     dask = distributed = None
 needs_dask = pytest.mark.skipif(distributed is None, reason="dask is not installed: pip install 'sven-ref[dask]'")
 
-from sven_ref.sharded import ClusterError, ShardedLinearOperator, ShardedProblem, connect  # noqa: E402
-from sven_ref.sharded_operator import Rows  # noqa: E402
+from sven_ref.sharded import ClusterError, ShardedLinearOperator, ShardedProblem, connect  # noqa: E402 (after the look for dask)
+from sven_ref.sharded_operator import Rows  # noqa: E402 (the same)
 
 NET = sr.MLP((3, 8, 8, 1), "tanh")
 THETA = NET.init(0)

@@ -23,5 +23,5 @@ def attempt(run, op, dtype, input):
         return {"output": json.loads(output)}
     except NotImplementedError as error:
         return {"skip": str(error)}
-    except Exception as error:
+    except Exception as error:  # a refusal, for some cases the only right answer
         return {"error": f"{type(error).__name__}: {error}"}

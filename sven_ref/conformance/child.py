@@ -61,13 +61,13 @@ class Process:
                     data = data[stdin.write(data) :]
 
     def _read(self) -> None:
-        with contextlib.suppress(OSError), self.popen.stdout as stdout:
+        with contextlib.suppress(OSError), self.popen.stdout as stdout:  # OSError: it is gone, and so ends the output
             while data := stdout.read(1 << 16):
                 self.out.put(data)
         self.out.put(b"")
 
     def _read_stderr(self) -> None:
-        with contextlib.suppress(OSError), self.popen.stderr as stderr:
+        with contextlib.suppress(OSError), self.popen.stderr as stderr:  # the same
             while data := stderr.read(1 << 16):
                 self.stderr = (self.stderr + data)[-STDERR:]
 
@@ -96,7 +96,7 @@ class Process:
 
     def ending(self) -> str:
         """How the child ended, in words."""
-        with contextlib.suppress(subprocess.TimeoutExpired):
+        with contextlib.suppress(subprocess.TimeoutExpired):  # it lives on with its output closed: said below
             status = self.popen.wait(1.0)
             if status >= 0:
                 return f"the child exited with status {status}"
@@ -119,7 +119,7 @@ class Process:
         self.popen.wait()
         last = time.monotonic() + 1
         while any(thread.is_alive() for thread in self.threads) and time.monotonic() < last:
-            with contextlib.suppress(queue.Empty):
+            with contextlib.suppress(queue.Empty):  # nothing to make room for: the thread is about to end
                 self.out.get(timeout=0.01)
         return fault  # a thread still alive waits for a process that escaped and holds a pipe
 

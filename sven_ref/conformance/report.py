@@ -104,7 +104,7 @@ def verdict(run: Run) -> list[Line]:
 
 def show(lines: Sequence[Line], file: TextIO) -> None:
     """Print, in colour where rich is installed and `file` is a terminal."""
-    with contextlib.suppress(AttributeError):
+    with contextlib.suppress(AttributeError):  # a file of another kind, such as StringIO, takes every character
         file.reconfigure(errors="backslashreplace")  # type: ignore[attr-defined]
     try:
         from rich.console import Console

@@ -154,7 +154,7 @@ def verify(
             progress(done, len(todo))
             run.results.append(result(source, case, dtype))
         source.close()
-    except BaseException:
+    except BaseException:  # Ctrl-C too: no child is left behind
         source.kill()
         raise
     return run

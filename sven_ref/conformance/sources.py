@@ -42,7 +42,7 @@ class Module:
             self.hello = protocol.check_hello({"protocol": protocol.PROTOCOL, **fields})
             if not callable(getattr(self.adapter, "run", None)):
                 raise ProtocolError("no method run(op, dtype, input)")
-        except Exception as error:
+        except Exception as error:  # somebody else's code: anything may go wrong in it
             raise AdapterError(f"{shown(adapter)}: {describe(error)}") from error
 
     def ask(self, question: Mapping[str, Any]) -> Answer:
@@ -52,7 +52,7 @@ class Module:
             output = self.adapter.run(question["op"], question["dtype"], question["input"])
         except NotImplementedError as error:
             return Answer("skip", str(error) or "not implemented")
-        except (Exception, SystemExit) as error:
+        except (Exception, SystemExit) as error:  # to raise is how an adapter refuses
             return Answer("error", describe(error))
         try:
             data = json.dumps({"id": question["id"], "output": output}, default=plain)

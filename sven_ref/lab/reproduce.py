@@ -113,7 +113,7 @@ def epochs_of(folder: str) -> int:
     """How many epochs a run under way has done."""
     try:
         return max(0, (Path(folder) / "history.jsonl").read_bytes().count(b"\n") - 1)
-    except OSError:
+    except OSError:  # it has not begun
         return 0
 
 

@@ -168,7 +168,7 @@ def result_of(run: Run, problem: Problem, task: Task, history: History) -> dict[
         try:
             with np.errstate(all="ignore"):
                 loss, accuracy = measure(problem, history.theta, split)
-        except NonFiniteError:
+        except NonFiniteError:  # a diverged run is a result, recorded as such
             loss, accuracy = math.nan, None
         final[name] = {"loss": loss if math.isfinite(loss) and not history.diverged else None, "accuracy": accuracy}
     return {

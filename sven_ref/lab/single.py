@@ -28,7 +28,7 @@ def parse(assignments: Sequence[str]) -> dict[str, Any]:
             raise ArgumentError(f"set = {text!r}: must be NAME=VALUE")
         try:
             options[name] = json.loads(value)
-        except ValueError:
+        except ValueError:  # no JSON: a string without its quotes
             options[name] = value
     return options
 

@@ -107,7 +107,7 @@ def full_batch(cell: Cell) -> Result:
         val, train = (measure(problem, theta, split).loss for split in (task.val, task.train))
     except ArgumentError:
         raise
-    except SvenError as error:
+    except SvenError as error:  # diverged: a result with its reason
         val, train, reason = inf, inf, str(error)
     if not val <= 10 * untrained:
         val, train, reason = None, None, reason or "the final validation loss exceeds 10 × the untrained one"  # type: ignore[assignment]

@@ -41,7 +41,7 @@ def summary(seconds, ours):
 
 def machine():
     """What the numbers depend on."""
-    import autograd  # noqa: F401
+    import autograd  # noqa: F401 (loads the BLAS that is reported)
     import scipy
     import threadpoolctl
 

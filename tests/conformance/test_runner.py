@@ -624,7 +624,7 @@ def test_colours_change_no_text(capsys, monkeypatch):
     plain = capsys.readouterr().out
     assert with_rich == plain
     monkeypatch.undo()
-    pytest.importorskip("rich")
+    pytest.importorskip("rich", reason="colour needs rich: pip install '.[app]'")
     monkeypatch.setenv("FORCE_COLOR", "1")
     report.show(lines, sys.stdout)
     assert "\x1b[" in capsys.readouterr().out

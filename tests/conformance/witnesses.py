@@ -127,6 +127,6 @@ def attempt(implementation, case, dtype):
             if case.op != "reject":
                 return None
             error = str(reason)
-        except Exception as raised:
+        except Exception as raised:  # to raise is how an implementation refuses; `judge` says whether it was right to
             error = repr(raised)
     return judge(case, dtype, output, error)

@@ -303,16 +303,9 @@ def test_pooch_is_asked_for_each_file_with_its_digest(small_mnist, monkeypatch):
         TASKS["mnist-ce"]()
 
 
-def real_mnist():
-    try:
-        mnist.read.cache_clear()
-        return bool(mnist.read(os.environ["SVEN_REF_DATA"]))
-    except (KeyError, DataError):
-        return False
-
-
-@pytest.mark.skipif(not real_mnist(), reason="SVEN_REF_DATA does not name a directory with MNIST")
+@pytest.mark.skipif("SVEN_REF_DATA" not in os.environ, reason="SVEN_REF_DATA is not set")
 def test_mnist_itself():
+    """Where the variable is set: files that are missing or damaged behind it fail here."""
     task = TASKS["mnist-ce"](1234, n_train=1000)
     assert [len(x) for x, _ in (task.train, task.val, task.test)] == [1000, 10_000, 10_000]
     assert_array_equal(np.bincount(task.test[1]), [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009])
