@@ -6,6 +6,7 @@ What a page may contain is said in docs/_ext/pages.py. `nox -s docs browser` bui
 import ast
 import re
 import shlex
+import subprocess
 import sys
 from functools import cache
 from itertools import takewhile
@@ -61,6 +62,18 @@ def test_code_runs_and_prints_what_is_stated(path, plt):
         if block.kind == "draw":
             assert block.options["caption"].endswith(".")
             assert block.options["alt"].endswith(".")
+
+
+def test_a_page_is_taken_apart_by_the_command_of_the_lessons(tmp_path, capsys):
+    """`--code` gives one script that runs alone; what it prints is what the page states."""
+    (line,) = [
+        line for line in (DOCS / "lessons" / "index.md").read_text(encoding="utf-8").splitlines() if "--code" in line
+    ]
+    _, script, *arguments = shlex.split(line.partition(">")[0])
+    done = subprocess.run([sys.executable, script, *arguments], cwd=ROOT, capture_output=True, text=True, check=True)
+    exec(compile(done.stdout, "lesson.py", "exec"), {"__name__": "__main__"})
+    stated = [b.body for b in pages.blocks((ROOT / arguments[-1]).read_text(encoding="utf-8")) if b.kind == "text"]
+    assert capsys.readouterr().out == "".join(stated)
 
 
 @pytest.mark.parametrize("path", ALL, ids=name)

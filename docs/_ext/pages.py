@@ -13,7 +13,8 @@ A page that names another test, `<!-- outputs: tests/… -->`, leaves to that te
 
 One that says `<!-- code: tests/… -->` leaves to that test its code as well: it needs more than the extra `app`.
 
-    python docs/_ext/pages.py docs/faq.md ...        run the pages and put what they print into their text blocks
+    python docs/_ext/pages.py docs/faq.md ...            run the pages and put what they print into their text blocks
+    python docs/_ext/pages.py --code docs/faq.md         print the python of a page
 """
 
 from __future__ import annotations
@@ -95,6 +96,11 @@ def run(text: str, name: str, on_figure: Callable[[str, Any], None] | None = Non
     return printed
 
 
+def code(text: str) -> str:
+    """The python of a page as one script."""
+    return "\n".join(block.body for block in blocks(text) if block.kind == "python" and not block.quoted)
+
+
 def disagreements(text: str, printed: list[tuple[Block, str]]) -> Iterator[tuple[str, str]]:
     """(stated, printed) of each section that has python and where these are not the same, line by line."""
     if ELSEWHERE.search(text):
@@ -123,7 +129,7 @@ def unsupported_numbers(text: str) -> list[str]:
     """Numbers of three or more digits in the prose that no code and no output of the page shows."""
     shown = " ".join(block.body for block in blocks(text)).replace(",", "").replace("_", "")
     prose = FORMULA.sub(" ", FENCE.sub(" ", text))
-    prose = re.sub(r"`[^`\n]*`|\]\([^)]*\)|arXiv \d+\.\d+|SPEC [\d.]+", " ", prose)
+    prose = re.sub(r"`[^`\n]*`|\]\([^)]*\)|(?:arXiv|Python|SPEC) [\d.]+", " ", prose)
     shown = re.sub(r"e([+-]?)0+(?=\d)", r"e\1", shown)  # 1e-08 is 1e-8
     known = set(re.findall(r"\d+(?:\.\d+)?(?:e[+-]?\d+)?", shown))
     long = [n.replace(",", "") for n in NUMBER.findall(prose) if sum(c.isdigit() for c in n) >= 3 or "e" in n]
@@ -144,5 +150,8 @@ def update(text: str, name: str) -> str:
 
 
 if __name__ == "__main__":
-    for path in map(Path, sys.argv[1:]):
-        path.write_text(update(path.read_text(encoding="utf-8"), str(path)), encoding="utf-8")
+    for path in (Path(argument) for argument in sys.argv[1:] if argument != "--code"):
+        if "--code" in sys.argv:
+            print(code(path.read_text(encoding="utf-8")), end="")
+        else:
+            path.write_text(update(path.read_text(encoding="utf-8"), str(path)), encoding="utf-8")
