@@ -9,13 +9,17 @@ import shlex
 import subprocess
 import sys
 from functools import cache
-from itertools import takewhile
+from itertools import pairwise, takewhile
 from pathlib import Path
 
+import autograd.numpy as anp
+import numpy as np
 import pytest
+from autograd import value_and_grad
 
 import sven_ref as sr
 from sven_ref import cli
+from sven_ref.conformance import loader
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -170,6 +174,55 @@ def test_cases_of_the_vectors_name_clauses_there_are():
     assert {c for c in clauses.vectors() if "." in c} <= set(clauses.CHECKS)
 
 
+def test_every_clause_has_cases_or_a_reason_for_none():
+    named = set(clauses.vectors())
+    assert {c for c in clauses.CHECKS if c not in named} == {*clauses.SHOWN, *clauses.NO_CASE}
+    assert not clauses.SHOWN.keys() & clauses.NO_CASE.keys()
+
+
+def test_the_cases_that_show_a_law_do():
+    cases = {case.id: case for case in loader.load().cases}
+    asked, answers = ({i: getattr(case, what) for i, case in cases.items()} for what in ("input", "expected"))
+    shown = {law: [(asked[i], answers[i]) for i in ids] for law, ids in clauses.SHOWN.items()}
+
+    def arrays(i, *names):
+        return [np.array(i[name]) for name in names]
+
+    ((i, _),) = shown["3.6"]
+    (J,) = arrays(i, "J")
+    assert np.ptp(np.linalg.svd(J, compute_uv=False)) < 1e-12  # any U will do
+    (a, product), (b, back) = shown["7.1"]
+    assert a["J"] == b["J"]
+    assert np.dot(product["product"], b["u"]) == np.dot(a["v"], back["product"])
+    ((i, answer),) = shown["7.2"]
+    J, R = arrays(i, "J", "R")
+    assert np.allclose(answer["update"], J.T @ np.linalg.solve(J @ J.T, R))
+    (a, one), (b, two) = shown["7.4"]
+    assert np.allclose(np.abs(a["R"]), np.abs(b["R"]))
+    assert a["R"] != b["R"]
+    assert np.allclose(one["update"], two["update"], rtol=1e-14)
+    ((i, answer),) = shown["7.6"]
+    net = sr.MLP(i["model"]["sizes"], i["model"]["activation"])
+    batch = arrays(i["batches"][0], "x", "y")
+    theta, after = np.array(i["theta"]), np.array(answer["thetas"][0])
+    L, g = value_and_grad(lambda t: anp.sum((net(t, batch[0]) - batch[1]) ** 2))(theta)
+    assert np.allclose(theta - after, i["lr"] * L * g / (g @ g))
+    ((i, answer),) = shown["7.7"]
+    residuals = [np.dot([[1, 1], [3, 1]], t) - [2, 4] for t in (i["theta"], *answer["thetas"])]
+    assert i["lr"] == 0.5
+    assert all(np.array_equal(b, a / 2) for a, b in pairwise(residuals))
+    ((i, answer),) = shown["7.8"]
+    J, R = arrays(i, "J", "R")
+    assert np.abs(J.T @ (R - J @ answer["update"])).max() < 1e-12
+    for i, answer in shown["7.10"]:
+        J, R = arrays(i, "J", "R")
+        kept = np.unique(np.column_stack([J, R]), axis=0)
+        assert len(kept) == len(J) - 1
+        delta = np.linalg.pinv(kept[:, :-1]) @ kept[:, -1]
+        theirs = answer["update"] if "update" in answer else (np.array(i["theta"]) - answer["theta"]) / i["lr"]
+        assert np.allclose(delta, theirs)
+
+
 def test_clauses_that_are_referred_to_exist():
     known = {*clauses.CHECKS, *"1234567", "8"}
     for path in [*ALL, *(ROOT / "sven_ref").rglob("*.py"), *(ROOT / "tests").rglob("*.py")]:
@@ -217,7 +270,6 @@ def test_the_arrows_that_are_drawn():
 
 def test_the_page_to_play_with_has_the_steps_of_the_library():
     """From its U, s, Vt and R the update is `sr.step`'s; what the browser makes of them is in tests/browser."""
-    import numpy as np
     import play
 
     data = play.data()
