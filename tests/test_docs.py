@@ -32,7 +32,6 @@ import pages  # noqa: E402
 ALL = sorted(p for p in DOCS.rglob("*.md") if "built" not in p.parts)
 PROSE = [*ALL, ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
 TAUGHT = [p for p in ALL if p.parent.name == "lessons" or p.stem in ("exercises", "faq", "play")]
-OKABE_ITO = {"#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"}  # and greys
 TOP = ("sven_ref/", "tests/", "docs/", "examples/")
 
 
@@ -57,11 +56,7 @@ def test_code_runs_and_prints_what_is_stated(path, plt):
     if elsewhere := pages.ELSEWHERE.search(text):
         assert path.name in (ROOT / elsewhere[2]).read_text(encoding="utf-8")
     for title, fig in drawn:
-        for axes in fig.axes:
-            assert axes.get_xlabel() or axes.get_ylabel(), f"{title}: an axis without a name"
-            for line in axes.lines:
-                colour = plt.matplotlib.colors.to_hex(line.get_color())
-                assert colour.upper() in OKABE_ITO or len({colour[1:3], colour[3:5], colour[5:7]}) == 1, title
+        assert not list(pages.unreadable(fig)), title
     for block in pages.blocks(text):
         if block.kind == "draw":
             assert block.options["caption"].endswith(".")

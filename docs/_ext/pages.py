@@ -136,6 +136,23 @@ def unsupported_numbers(text: str) -> list[str]:
     return [n for n in long if n not in known]
 
 
+OKABE_ITO = {"#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"}  # and greys
+
+
+def unreadable(fig: Any) -> Iterator[str]:
+    """What a reader would miss in a figure: names of its axes, colours that every kind of colour vision tells apart."""
+    from matplotlib.colors import to_hex
+
+    for axes in fig.axes:
+        bar = axes.get_label() == "<colorbar>"
+        if not (axes.get_xlabel() or bar) or not axes.get_ylabel():
+            yield f"an axis without a name: {axes.get_xlabel()!r}, {axes.get_ylabel()!r}"
+        for line in axes.lines:
+            colour = to_hex(line.get_color()).upper()
+            if colour not in OKABE_ITO and len({colour[1:3], colour[3:5], colour[5:7]}) > 1:
+                yield f"colour {colour}"
+
+
 def update(text: str, name: str) -> str:
     """The page with its text blocks filled: each with what was printed since the one before, the last with the rest."""
     printed, texts = run(text, name), [block for block in blocks(text) if block.kind == "text"]
