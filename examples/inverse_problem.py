@@ -83,7 +83,7 @@ fig, (left_axes, right_axes) = plt.subplots(
     2,
     figsize=(8.4, 3.6),
     layout="constrained",
-    num="Left, the conductivity found from fifteen noisy measurements, on top of the true one. Right, how far off it "
+    num="Left, the conductivity found from fifteen noisy measurements, beside the true one. Right, how far off it "
     "is: with exact data by rounding, with noise of 0.001 by two hundredths at most.",
 )
 s = np.linspace(0, 1, 101)

@@ -118,6 +118,13 @@ def test_relative_links_lead_somewhere(path):
             assert anchor in {re.sub(r"[^\w\- ]", "", head).strip().lower().replace(" ", "-") for head in heads}, target
 
 
+def test_links_to_other_pages_stay_and_those_out_of_the_site_become_paths():
+    text = "[it](../exercises.md) and [this](../../examples/two_moons.py)"
+    changed = pages.without_links_outside(text, DOCS / "lessons")
+    assert changed == "[it](../exercises.md) and this (`examples/two_moons.py`)"
+    assert pages.without_links_outside("[docs](../CHANGELOG.md)", DOCS) == "docs (`CHANGELOG.md`)"
+
+
 def calls(line):
     """The arguments of each call of `sven-ref` on a line of shell."""
     try:

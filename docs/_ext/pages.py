@@ -96,6 +96,19 @@ def run(text: str, name: str, on_figure: Callable[[str, Any], None] | None = Non
     return printed
 
 
+def without_links_outside(text: str, folder: Path) -> str:
+    """Links to files that are no part of the site, those outside of docs/, as the paths they name."""
+
+    def plain(m: re.Match[str]) -> str:
+        target = (folder / m[2]).resolve()
+        if target.is_relative_to(DOCS.resolve()):
+            return m[0]
+        path = str(target.relative_to(ROOT.resolve()))
+        return f"`{path}`" if m[1] == path else f"{m[1]} (`{path}`)"
+
+    return re.sub(r"\[([^\]\n]+)\]\((\.\./[^)\s]+)\)", plain, text)
+
+
 def code(text: str) -> str:
     """The python of a page as one script."""
     return "\n".join(block.body for block in blocks(text) if block.kind == "python" and not block.quoted)
