@@ -82,6 +82,51 @@ def any_case(flag):
     return any(flag in case.flags for case in loader.load().cases)
 
 
+SIZES = {593: (1, 16, 16, 16, 1), 673: (6, 16, 16, 16, 1), 27562: (784, 32, 32, 32, 10)}
+
+
+def table(text, head):
+    """Rows of cells below a line that starts with `head`, up to a line that is no row."""
+    lines = text.splitlines()
+    start = next(i for i, line in enumerate(lines) if line.startswith(head))
+    rows = []
+    for line in lines[start + 1 :]:
+        if not line.startswith("|"):
+            if rows:
+                break
+            continue
+        rows.append([cell.strip() for cell in line.strip("|").split("|")])
+    return rows
+
+
+PUBLISHED = [  # in protocols.toml, to more digits at times
+    *("0.0536", "0.0545", "0.0569", "0.0561", "0.0570", "0.1219", "0.1206", "0.1450", "0.1496", "0.1134", "0.1128"),
+    *("74.5", "27.8", "1234"),
+]
+MEASURED = ["2.4e-13", "3.3e-12", "1.1e-8", "3.4e-3", "101"]  # by tests/lab/torch_lbfgs.py, which needs PyTorch
+
+
+def last_losses(column):
+    """Mean over the seeds of the last loss in a column of the table of mini-batch L-BFGS."""
+    rows = table(TEXTS["results"], "| seed |")[1:]
+    return np.mean([float(row[column].split(", ")[-1]) for row in rows])
+
+
+def harder_split():
+    """Validation minus test loss, with cross-entropy, averaged over the methods."""
+    _, _, *rows = table(TEXTS["results"], "`sven-ref reproduce mnist-ce`")
+    assert len(rows) == 7
+    return np.mean([float(row[2].split()[0]) - float(row[4]) for row in rows])
+
+
+def published_split():
+    """The same of the published figures for these seven."""
+    methods = protocols.read()[1]["mnist-ce"].methods
+    figures = [method.published["2026-09"] for name, method in methods.items() if name not in ("hig", "lbfgs")]
+    assert len(figures) == 7
+    return np.mean([published.val[0] - published.test for published in figures])
+
+
 SCALES = {
     n: lambda: has("tests/test_solvers_and_pinv.py", "[1e-200, 1e-150, 1e150, 1e200]") for n in ("1e-200", "1e200")
 }
@@ -104,6 +149,18 @@ NUMBERS = {
         "256": lambda: has("sven_ref/lab/checkpoint.py", "hashlib.sha256"),
         "2026": lambda: "2026-09" in protocols.read()[0],
         "640": lambda: protocols.read()[1]["mnist-ce"].batch_size * bench_sharded.MNIST_NET[-1] == 640,
+    },
+    "results": {
+        **{str(P): lambda P=P, sizes=sizes: sr.MLP(sizes).n_params == P for P, sizes in SIZES.items()},
+        **{n: lambda n=n: has("sven_ref/lab/protocols.toml", n) for n in PUBLISHED},
+        "60000": lambda: True,  # MNIST's training images; the file is checked in tests/lab
+        "210": lambda: math.comb(6 + 4, 4) == 210,
+        **{n: lambda: has("docs/results.md", "`python tests/lab/torch_lbfgs.py`") for n in MEASURED},
+        "3.3e-3": lambda: near("3.3e-3", last_losses(1)),
+        "3.7e-3": lambda: near("3.7e-3", last_losses(2)),
+        "0.010": lambda: round(harder_split(), 3) == 0.010,
+        "0.003": lambda: round(published_split(), 3) == 0.003,
+        "0.0544": lambda: has("sven_ref/lab/protocols.toml", "test = 0.05439"),
     },
     "scale": {
         "1e14": lambda: MACHINE.flops == 1e14,
@@ -150,20 +207,6 @@ def test_numbers_are_in_a_table_or_computed(page):
     assert set(found) == set(NUMBERS.get(page, {})) - ({"1e-10"} - set(found))
     for number in found:
         assert NUMBERS[page][number](), number
-
-
-def table(text, head):
-    """Rows of cells below a line that starts with `head`, up to a line that is no row."""
-    lines = text.splitlines()
-    start = next(i for i, line in enumerate(lines) if line.startswith(head))
-    rows = []
-    for line in lines[start + 1 :]:
-        if not line.startswith("|"):
-            if rows:
-                break
-            continue
-        rows.append([cell.strip() for cell in line.strip("|").split("|")])
-    return rows
 
 
 def test_sizes_gates_and_verdicts_of_the_steps():
