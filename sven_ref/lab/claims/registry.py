@@ -1,0 +1,19 @@
+"""The claims in the page's order. A name is a module of this folder."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+from ...errors import check_choice
+
+# One line each. Algebra first, then cost, then what training shows.
+CLAIMS = (
+    "minimum_norm",
+)  # fmt: skip
+
+
+def module(name: str) -> Any:
+    """The module of a claim, imported when it is asked for."""
+    check_choice("claim", name, CLAIMS)
+    return import_module(f"{__package__}.{name}")
