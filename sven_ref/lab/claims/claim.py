@@ -3,7 +3,8 @@
 A claim is a module of this folder, named by its subject:
 
     CLAIM             : `Claim`, what is said, where, and under which conditions
-    compute(effort)   : the numbers, plain data that JSON knows; every value by data draw and seed
+    compute(effort)   : the numbers, plain data that JSON knows; every value by data draw and seed; "draws" and
+                        "seeds" say how many of each there are
     verdict(data)     : `Verdict`, by a rule that its docstring states; from the numbers alone
     table(data)       : rows of the claim's section, column -> text
     draw(axes, data)  : its figure, on one matplotlib Axes
@@ -33,6 +34,7 @@ class Claim:
     where : the paper's section, or whose question
     conditions : under which it is put to the test
     settles : rows of `rows.toml`, "criticism 1" or "claim 1"
+    exact : algebra, whose numbers are the same on every machine, to rounding; the tests compute it again in full
     """
 
     title: str
@@ -40,6 +42,7 @@ class Claim:
     where: str
     conditions: str
     settles: tuple[str, ...] = ()
+    exact: bool = False
 
 
 @dataclass(frozen=True)
