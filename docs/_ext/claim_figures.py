@@ -1,7 +1,7 @@
 """The figures of docs/claims.md, drawn from docs/claims.json as the site is built: one a claim, and its thumbnail.
 
-Nothing of them is in the page itself: `illustrated` adds a column of thumbnails to the table of all claims and the figure
-to each claim's section.
+Nothing of them is in the page itself: `illustrated` adds a column of thumbnails to the table of all claims, and the
+figure to each claim's section.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The ledger of claims: page, numbers and verdicts agree, every row is settled, and the algebra gives the same again."""
+"""The ledger of claims: page, numbers and verdicts agree, every row is settled, the algebra gives the same again."""
 
 import json
 from pathlib import Path
@@ -97,7 +97,9 @@ def test_a_changed_verdict_is_found():
     wrong = json.loads(json.dumps({"minimum_norm": RESULTS["minimum_norm"]}))
     assert not ledger.changed_verdicts(RESULTS, wrong)
     wrong["minimum_norm"]["data"]["values"][0][0]["lagrange"] = 0.1
-    assert ledger.changed_verdicts(RESULTS, wrong) == ["minimum_norm: the page says 'holds if', this run 'does not hold'"]
+    assert ledger.changed_verdicts(RESULTS, wrong) == [
+        "minimum_norm: the page says 'holds if', this run 'does not hold'"
+    ]
 
 
 def test_a_changed_number_is_found():

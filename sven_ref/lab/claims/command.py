@@ -1,7 +1,7 @@
 """`sven-ref claims`: computes claims, prints the ledger, writes results, page and figures.
 
-    OUT/claims.json, claims.md, figures/NAME.svg        what was asked for
-    docs/claims.json, claims.md                         with --write, in a checkout; other claims' entries stay
+OUT/claims.json, claims.md, figures/NAME.svg        what was asked for
+docs/claims.json, claims.md                         with --write, in a checkout; other claims' entries stay
 """
 
 from __future__ import annotations

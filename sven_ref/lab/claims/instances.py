@@ -55,11 +55,20 @@ def instance(draw: int, seed: int, sizes: tuple[int, ...] = WIDE, B: int = 32, k
 
 
 def over(
-    function: Callable[..., Any], effort: Effort, *arguments: Any, draws: int = 4, seeds: int = 3
+    function: Callable[..., Any],
+    effort: Effort,
+    *arguments: Any,
+    draws: int = 4,
+    seeds: int = 3,
+    parallel: bool = False,
 ) -> tuple[list[list[Any]], dict[str, int]]:
-    """function(draw, seed, *arguments) as values[draw][seed], and {"draws": …, "seeds": …}; under `quick` 2 × 2."""
+    """function(draw, seed, *arguments) as values[draw][seed], and {"draws": …, "seeds": …}; under `quick` 2 × 2.
+
+    In this process unless `parallel`: starting others takes longer than the algebra.
+    """
     draws, seeds = effort.choose(draws, 2), effort.choose(seeds, 2)
-    flat = effort.map(function, [(i, j, *arguments) for i, j in product(range(draws), range(seeds))])
+    workers = effort if parallel else Effort()
+    flat = workers.map(function, [(i, j, *arguments) for i, j in product(range(draws), range(seeds))])
     return [flat[i * seeds : (i + 1) * seeds] for i in range(draws)], {"draws": draws, "seeds": seeds}
 
 

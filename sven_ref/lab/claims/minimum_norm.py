@@ -5,8 +5,8 @@ Where J (M × P) has full row rank and nothing is cut, the solutions of J δ = R
 
     ‖δ₊ + n‖² = ‖δ₊‖² + ‖n‖²
 
-With a cut, J δ₊ = P_q R with P_q = U_q U_qᵀ: what is left of R is its part on the dropped left vectors. With P < M and no
-cut, J δ₊ is the projection of R on the columns of J, and the conditions are met in the least-squares sense only.
+With a cut, J δ₊ = P_q R with P_q = U_q U_qᵀ: what is left of R is its part on the dropped left vectors. With P < M and
+no cut, J δ₊ is the projection of R on the columns of J, and the conditions are met in the least-squares sense only.
 
 Put to the test on the polynomial network (M = 32, P = 673): the δ that `step` takes, against the solution of Lagrange's
 conditions for min ½‖δ‖² subject to J δ = R, which know no singular value,
@@ -100,7 +100,9 @@ ROWS = {
 
 def table(data: dict[str, Any]) -> list[dict[str, str]]:
     """Largest values over draws and seeds."""
-    return [{"quantity, relative": text, "largest": f"{worst(data['values'], name):.2g}"} for name, text in ROWS.items()]
+    return [
+        {"quantity, relative": text, "largest": f"{worst(data['values'], name):.2g}"} for name, text in ROWS.items()
+    ]
 
 
 def draw(axes: Any, data: dict[str, Any]) -> None:
