@@ -1,4 +1,4 @@
-"""`sven-ref train`, `reproduce`, `study`, `claims`: their options; the defaults are those of the functions they call."""
+"""`sven-ref train`, `reproduce`, `study`, `claims`: options, whose defaults are those of the functions they call."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 BLUE, RED, GREEN, PINK, AMBER, SKY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"
@@ -10,7 +10,7 @@ CYCLE = (BLUE, RED, GREEN, PINK, AMBER, SKY)
 GREY = "#666666"
 
 
-def dots(axes: Any, groups: dict[str, Sequence[float]], label: str, logarithmic: bool = True) -> None:
+def dots(axes: Any, groups: Mapping[str, Sequence[float]], label: str, logarithmic: bool = True) -> None:
     """Each group's values as dots in a column of its own, its median as a bar."""
     for i, (values, colour) in enumerate(zip(groups.values(), CYCLE * 4, strict=False)):
         ordered = sorted(values)

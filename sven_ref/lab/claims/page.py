@@ -27,7 +27,7 @@ sven-ref claims --write
 
 **Verdicts.** *Holds*; *holds if*, under the condition that its line names; *does not hold*; *open*, with what is
 missing. Each follows from the stored numbers by the rule at the end of its section. Intervals are 95 %, Student's, over
-draws of the data; seeds (initialisation, order of batches) are averaged inside a draw. Options are selected on validation
+draws of the data; seeds (of θ_0 and of the batches) are averaged inside a draw. Options are selected on validation
 data and reported on test data. Runs that diverge are counted and shown as finished/attempted. No verdict rests on one
 draw or one seed.
 """

@@ -10,6 +10,11 @@ from ...errors import check_choice
 # One line each. Algebra first, then cost, then what training shows.
 CLAIMS = (
     "minimum_norm",
+    "rows_are_scalars",
+    "kappa_changes_rows",
+    "kappa_step",
+    "natural_gradient_form",
+    "natural_gradient_other_kappa",
 )  # fmt: skip
 
 
