@@ -79,8 +79,8 @@ def entries(data: dict[str, Any], kappa: float, i: int) -> list[list[float]]:
 
 
 def verdict(data: dict[str, Any]) -> Verdict:
-    """Does not hold where, with every run at the minimiser of Σ ℓ^κ to 1e-4, κ = 1 reaches the least L to 1e-8 and κ =
-    2 ends above it, the interval of the mean excess excluding 0; holds where κ = 2 reaches the least L too; else open."""
+    """Does not hold where every run is at the minimiser of Σ ℓ^κ to 1e-4, κ = 1 reaches the least L to 1e-8, and κ = 2
+    ends above it, the interval of the mean excess excluding 0; holds where κ = 2 reaches the least L too; else open."""
     distance = max(d for k in KAPPAS for row in entries(data, k, 1) for d in row)
     one_, two = (max(e for row in entries(data, k, 0) for e in row) for k in (1.0, 2.0))
     if distance > REACHED or one_ > 1e-8:
