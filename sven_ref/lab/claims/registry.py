@@ -15,6 +15,9 @@ CLAIMS = (
     "kappa_step",
     "natural_gradient_form",
     "natural_gradient_other_kappa",
+    "damping_limit",
+    "gram_form",
+    "exponential_decay",
 )  # fmt: skip
 
 
