@@ -18,6 +18,12 @@ CLAIMS = (
     "damping_limit",
     "gram_form",
     "exponential_decay",
+    "exponential_decay_of_nets",
+    "loss_scale_and_constant",
+    "float32_floor",
+    "natural_gradient_cost",
+    "cost_k_times_sgd",
+    "polynomial_generators",
 )  # fmt: skip
 
 
