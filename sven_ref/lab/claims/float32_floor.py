@@ -28,7 +28,7 @@ from .colours import dots
 from .instances import over
 
 CLAIM = Claim(
-    title="Float32 spectra are right to 1e-8 where the Gram matrix is summed in float64",
+    title="Float32 spectra are noise below 3e-4 of the largest singular value",
     statement="Singular values below √ε₃₂ = 3.45e-4 of the largest are noise, also where the Gram matrix is summed in "
     "float64.",
     where="a note in the authors' later code, against another of theirs",

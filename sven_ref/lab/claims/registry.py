@@ -17,13 +17,17 @@ CLAIMS = (
     "natural_gradient_other_kappa",
     "damping_limit",
     "gram_form",
+    "memory",
     "exponential_decay",
     "exponential_decay_of_nets",
+    "minimum_norm_solution",
     "loss_scale_and_constant",
     "float32_floor",
     "natural_gradient_cost",
     "cost_k_times_sgd",
     "polynomial_generators",
+    "selection_on_test",
+    "failures_are_counted",
 )  # fmt: skip
 
 
