@@ -26,10 +26,10 @@ CLAIM = Claim(
     title="Averages without the failed runs mislead",
     statement="Failed runs that leave the average make an unsafe setting look safe.",
     where="two critics of the experiments",
-    conditions="Toy task, 960 points, 6 epochs; at the edge (η = 1, rtol = 1e-6) and safe (η = 0.1, rtol = 1e-2).",
+    conditions="Toy task, 960 points, 6 epochs; at the edge (η = 0.3, rtol = 3e-4) and safe (η = 0.1, rtol = 1e-2).",
     settles=("criticism 12",),
 )
-SETTINGS: dict[str, dict[str, Any]] = {"edge": {"lr": 1.0, "rtol": 1e-6}, "safe": {"lr": 0.1, "rtol": 1e-2}}
+SETTINGS: dict[str, dict[str, Any]] = {"edge": {"lr": 0.3, "rtol": 3e-4}, "safe": {"lr": 0.1, "rtol": 1e-2}}
 
 
 def compute(effort: Effort) -> dict[str, Any]:
@@ -104,6 +104,6 @@ def draw(axes: Any, data: dict[str, Any]) -> None:
     axes.axhline(untrained, color=AMBER, ls="--", label="untrained")
     axes.plot([], [], "x", color=RED, ls="", label="diverged: its last finite loss")
     axes.set_yscale("log")
-    axes.set_xticks(range(len(SETTINGS)), ["η = 1, rtol = 1e-6", "η = 0.1, rtol = 1e-2"])
+    axes.set_xticks(range(len(SETTINGS)), ["η = 0.3, rtol = 3e-4", "η = 0.1, rtol = 1e-2"])
     axes.set(ylabel="validation loss")
     axes.legend()
