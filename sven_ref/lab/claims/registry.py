@@ -18,6 +18,21 @@ CLAIMS = (
     "damping_limit",
     "gram_form",
     "exponential_decay",
+    "beats_adam_at_equal_epochs",
+    "beats_adam_at_equal_seconds",
+    "beats_adam_at_equal_budget",
+    "hig_beats_sven",
+    "rivals_mini_batch_lbfgs",
+    "smaller_norm",
+    "divergence",
+    "k_and_rtol",
+    "micro_batch",
+    "param_fraction",
+    "truncation_or_damping",
+    "label_noise",
+    "batch_size",
+    "trust",
+    "cross_entropy",
 )  # fmt: skip
 
 
