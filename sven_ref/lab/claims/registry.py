@@ -33,6 +33,11 @@ CLAIMS = (
     "batch_size",
     "trust",
     "cross_entropy",
+    "rivals_full_batch_lbfgs",
+    "over_parametrized",
+    "implicit_regularisation",
+    "variance_components",
+    "polynomial_is_additive",
 )  # fmt: skip
 
 
