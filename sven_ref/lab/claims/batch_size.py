@@ -14,7 +14,7 @@ import numpy as np
 from .claim import Claim, Effort, Verdict
 from .grid import size, small
 from .runs_trained import best, last, tables
-from .shown import decades, factor, lines, loss_row, typical
+from .shown import by_number, counted, decades, factor, lines, loss_row, typical
 from .statistics import paired_interval
 
 CLAIM = Claim(
@@ -44,7 +44,7 @@ def compute(effort: Effort) -> dict[str, Any]:
             ranks = [x for row in found[chosen] for r in row for x in r["rank"][1:] if x is not None]
             rank = float(np.median(ranks)) if ranks else None
             data[method][str(B)] = {"rate": chosen, "test": last(found[chosen]), "rank": rank}
-    return data
+    return counted(data, *size(effort))
 
 
 def spread(by_size: dict[str, Any]) -> list[list[float | None]]:
@@ -60,6 +60,7 @@ def spread(by_size: dict[str, Any]) -> list[list[float | None]]:
 def verdict(data: dict[str, Any]) -> Verdict:
     """Holds where the interval of the difference of the spreads, Sven's less Adam's, lies below zero; does not hold
     where it lies above; open otherwise."""
+    data = {method: by_number(by) for method, by in data["values"].items()}
     d = paired_interval(spread(data["Sven"]), spread(data["Adam"]))
     sizes = list(data["Sven"])
     ranks = ", ".join(f"{data['Sven'][B]['rank']:.0f} of {B}" for B in (sizes[0], sizes[len(sizes) // 2], sizes[-1]))
@@ -73,6 +74,7 @@ def verdict(data: dict[str, Any]) -> Verdict:
 
 def table(data: dict[str, Any]) -> list[dict[str, str]]:
     """A row a method and B."""
+    data = {method: by_number(by) for method, by in data["values"].items()}
     return [
         {"method": method, "B": B, "rate": found["rate"]}
         | loss_row(found["test"])
@@ -84,6 +86,7 @@ def table(data: dict[str, Any]) -> list[dict[str, str]]:
 
 def draw(axes: Any, data: dict[str, Any]) -> None:
     """Test loss by B."""
+    data = {method: by_number(by) for method, by in data["values"].items()}
     curves = {m: ([int(B) for B in by], [typical(f["test"]) for f in by.values()]) for m, by in data.items()}
     lines(axes, curves, xlabel="batch size B", ylabel="test loss")
     axes.set_xscale("log", base=2)

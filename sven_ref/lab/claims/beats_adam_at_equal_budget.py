@@ -18,9 +18,9 @@ import numpy as np
 
 from ..studies import expected_best
 from .claim import Claim, Effort, Verdict
-from .grid import CONDITIONS, adam_grid, sven_grid
+from .grid import CONDITIONS, adam_grid, size, sven_grid
 from .runs_trained import Tables
-from .shown import decades, factor, lines
+from .shown import counted, decades, factor, lines
 
 CLAIM = Claim(
     title="Sven beats Adam on regression at equal tuning budget",
@@ -34,7 +34,8 @@ BUDGETS = (1, 2, 4, 8, 16, 32)
 
 def compute(effort: Effort) -> dict[str, Any]:
     """method -> name of the setting -> (validation, test) by draw and seed, a diverged run at its untrained loss."""
-    return {"Sven": kept(sven_grid(effort)), "Adam": kept(adam_grid(effort))}
+    values = {"Sven": kept(sven_grid(effort)), "Adam": kept(adam_grid(effort))}
+    return counted(values, *size(effort))
 
 
 def kept(results: Tables) -> dict[str, Any]:
@@ -66,6 +67,7 @@ def optimism(settings: dict[str, Any]) -> float:
 def verdict(data: dict[str, Any]) -> Verdict:
     """Holds where the interval of log10(E_n of Sven/E_n of Adam) lies below zero for every n; holds if n is at least
     the first from which on it does; does not hold where there is none."""
+    data = data["values"]
     budgets = [n for n in BUDGETS if n <= len(data["Sven"])]
     ratios = {n: decades(expected(data["Sven"], n), expected(data["Adam"], n)) for n in budgets}
     line = "; ".join(f"n = {n} × {factor(ratios[n])}" for n in (budgets[0], budgets[len(budgets) // 2], budgets[-1]))
@@ -85,6 +87,7 @@ def verdict(data: dict[str, Any]) -> Verdict:
 
 def table(data: dict[str, Any]) -> list[dict[str, str]]:
     """A row a budget."""
+    data = data["values"]
     rows = []
     for n in BUDGETS:
         if n <= len(data["Sven"]):
@@ -96,6 +99,7 @@ def table(data: dict[str, Any]) -> list[dict[str, str]]:
 
 def draw(axes: Any, data: dict[str, Any]) -> None:
     """E_n by n, the geometric mean over draws."""
+    data = data["values"]
     curves = {}
     for method, settings in data.items():
         ns = [n for n in BUDGETS if n <= len(settings)]

@@ -11,9 +11,9 @@ from __future__ import annotations
 from typing import Any
 
 from .claim import Claim, Effort, Verdict
-from .headline import digits, headline
+from .headline import digits, headline, size
 from .runs_trained import after, curve
-from .shown import decades, factor, judged, lines, loss_row
+from .shown import counted, decades, factor, judged, lines, loss_row
 
 CLAIM = Claim(
     title="Sven beats Adam on regression at equal epochs",
@@ -31,7 +31,7 @@ def compute(effort: Effort) -> dict[str, Any]:
     """task -> method -> test losses after the last epoch by draw and seed, and their median by epoch."""
     names = {"sven": OURS, "adam": THEIRS}
     found = headline(effort, ("sven", "adam")) | {"digits-lr": digits(effort)}
-    return {
+    values = {
         task: {
             names[o]: {"test": after(results, epochs), "curve": curve(results)[: epochs + 1]}
             for epochs in [len(curve(methods["sven"])) - 1]
@@ -39,11 +39,13 @@ def compute(effort: Effort) -> dict[str, Any]:
         }
         for task, methods in found.items()
     }
+    return counted(values, *size(effort))
 
 
 def verdict(data: dict[str, Any]) -> Verdict:
     """Holds where the interval of d lies below zero: on every task, or if the task is one of those; open where it
     contains zero on every task."""
+    data = data["values"]
     ratios = {task: decades(found[OURS]["test"], found[THEIRS]["test"]) for task, found in data.items()}
     won, lost = [t for t, d in ratios.items() if d.sign < 0], [t for t, d in ratios.items() if d.sign > 0]
     line = "; ".join(f"{task} × {factor(d)}" for task, d in ratios.items())
@@ -52,6 +54,7 @@ def verdict(data: dict[str, Any]) -> Verdict:
 
 def table(data: dict[str, Any]) -> list[dict[str, str]]:
     """A row a task and method."""
+    data = data["values"]
     return [
         {"task": task, "method": method} | loss_row(found["test"])
         for task, methods in data.items()
@@ -61,5 +64,6 @@ def table(data: dict[str, Any]) -> list[dict[str, str]]:
 
 def draw(axes: Any, data: dict[str, Any]) -> None:
     """Median test loss by epoch."""
+    data = data["values"]
     curves = {f"{m}, {task}": (range(len(f["curve"])), f["curve"]) for task, ms in data.items() for m, f in ms.items()}
     lines(axes, curves, xlabel="epochs", ylabel="test loss, median")

@@ -14,9 +14,9 @@ from __future__ import annotations
 from typing import Any
 
 from .claim import Claim, Effort, Verdict
-from .headline import cost, headline
+from .headline import cost, headline, size
 from .runs_trained import after, curve
-from .shown import decades, factor, judged, lines, loss_row
+from .shown import counted, decades, factor, judged, lines, loss_row
 
 CLAIM = Claim(
     title="Sven beats Adam on regression at equal seconds",
@@ -43,7 +43,7 @@ def compute(effort: Effort) -> dict[str, Any]:
             "Adam": {str(e): after(found["adam"], e) for e in range(ours, last + 1, step)},
             "curves": {o: [clock[o], curve(found[o])] for o in found},
         }
-    return data
+    return counted(data, *size(effort))
 
 
 def adam_at(found: dict[str, Any], epochs: float) -> Any:
@@ -55,6 +55,7 @@ def adam_at(found: dict[str, Any], epochs: float) -> Any:
 def verdict(data: dict[str, Any]) -> Verdict:
     """Holds where the interval of d lies below zero, on every task; holds if the task is one of those; open where it
     contains zero on every task, and does not hold otherwise."""
+    data = data["values"]
     parts, won, lost = [], [], []
     for task, found in data.items():
         d = decades(found["Sven"], adam_at(found, OURS * found["ratio"]))
@@ -68,6 +69,7 @@ def verdict(data: dict[str, Any]) -> Verdict:
 
 def table(data: dict[str, Any]) -> list[dict[str, str]]:
     """A row a task and number of epochs."""
+    data = data["values"]
     rows = []
     for task, found in data.items():
         rows.append({"task": task, "method": "Sven", "epochs": str(OURS)} | loss_row(found["Sven"]))
@@ -78,5 +80,6 @@ def table(data: dict[str, Any]) -> list[dict[str, str]]:
 
 def draw(axes: Any, data: dict[str, Any]) -> None:
     """Median test loss by seconds."""
+    data = data["values"]
     curves = {f"{o}, {task}": tuple(c) for task, found in data.items() for o, c in found["curves"].items()}
     lines(axes, curves, xlabel="seconds of training", ylabel="test loss, median")

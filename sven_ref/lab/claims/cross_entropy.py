@@ -15,7 +15,7 @@ from ..runs import Run
 from .claim import Claim, Effort, Verdict
 from .grid import size
 from .runs_trained import Arm, best, curve, last, tables
-from .shown import decades, factor, judged, lines, loss_row
+from .shown import counted, decades, factor, judged, lines, loss_row
 from .statistics import mean_interval
 
 CLAIM = Claim(
@@ -55,12 +55,13 @@ def compute(effort: Effort) -> dict[str, Any]:
             "every": {name: last(rows) for name, rows in found.items()},
             "curve": curve(found[chosen]),
         }
-    return data
+    return counted(data, *size(effort))
 
 
 def verdict(data: dict[str, Any]) -> Verdict:
     """Holds where the interval of log10(Sven/baseline) lies below 0.1, a quarter worse at most, for both; holds if the
     baseline is one for which it does; else does not hold where it lies above zero for some, and is open."""
+    data = data["values"]
     ratios = {m: decades(data["Sven"]["test"], data[m]["test"]) for m in ("Adam", "SGD")}
     like, worse = [m for m, d in ratios.items() if d.high < 0.1], [m for m, d in ratios.items() if d.sign > 0]
     errors = ", ".join(f"{m} {mean_interval(found['error']).mean:.1%}" for m, found in data.items())
@@ -71,6 +72,7 @@ def verdict(data: dict[str, Any]) -> Verdict:
 
 def table(data: dict[str, Any]) -> list[dict[str, str]]:
     """A row a method and setting; the error of the chosen one."""
+    data = data["values"]
     return [
         {"method": method, "setting": name}
         | loss_row(values)
@@ -82,5 +84,6 @@ def table(data: dict[str, Any]) -> list[dict[str, str]]:
 
 def draw(axes: Any, data: dict[str, Any]) -> None:
     """Median test loss by epoch, chosen settings."""
+    data = data["values"]
     curves = {m: (range(len(found["curve"])), found["curve"]) for m, found in data.items()}
     lines(axes, curves, xlabel="epochs", ylabel="test cross-entropy per image, nats")

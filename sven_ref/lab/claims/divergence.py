@@ -13,8 +13,9 @@ from __future__ import annotations
 from typing import Any
 
 from .claim import Claim, Effort, Verdict
-from .grid import CONDITIONS, name, points, sven_grid
+from .grid import CONDITIONS, name, points, size, sven_grid
 from .runs_trained import last
+from .shown import counted
 from .statistics import finished
 
 CLAIM = Claim(
@@ -30,15 +31,17 @@ SMALL = 1e-4
 def compute(effort: Effort) -> dict[str, Any]:
     """A list of points: k, rtol, lr, the final test losses by draw and seed."""
     found = sven_grid(effort)
-    return {
+    values = {
         "points": [
             {"k": k, "rtol": rtol, "lr": lr, "test": last(found[name(k, rtol, lr)])} for k, rtol, lr in points(effort)
         ]
     }
+    return counted(values, *size(effort))
 
 
 def verdict(data: dict[str, Any]) -> Verdict:
     """Holds where some run diverged and all that did have rtol ≤ 1e-4 and k > 1."""
+    data = data["values"]
     counts = [(p, finished(p["test"])) for p in data["points"]]
     failed = [(p, n - done) for p, (done, n) in counts if done < n]
     total, attempted = sum(n for _, n in failed), sum(n for _, (_, n) in counts)
@@ -55,6 +58,7 @@ def verdict(data: dict[str, Any]) -> Verdict:
 
 def table(data: dict[str, Any]) -> list[dict[str, str]]:
     """A row a (k, rtol): finished/attempted by η."""
+    data = data["values"]
     rows: dict[tuple[int, float], dict[str, str]] = {}
     for p in data["points"]:
         row = rows.setdefault((p["k"], p["rtol"]), {"k": str(p["k"]), "rtol": f"{p['rtol']:g}"})
@@ -64,6 +68,7 @@ def table(data: dict[str, Any]) -> list[dict[str, str]]:
 
 def draw(axes: Any, data: dict[str, Any]) -> None:
     """Part of the runs that diverged by rtol, a line a (k, η)."""
+    data = data["values"]
     groups: dict[str, list[tuple[float, float]]] = {}
     for p in data["points"]:
         done, n = finished(p["test"])

@@ -13,9 +13,9 @@ from __future__ import annotations
 from typing import Any
 
 from .claim import Claim, Effort, Verdict
-from .headline import cost, headline
+from .headline import cost, headline, size
 from .runs_trained import after, curve
-from .shown import decades, factor, judged, lines, loss_row
+from .shown import counted, decades, factor, judged, lines, loss_row
 
 CLAIM = Claim(
     title="Half-inverse gradients beat Sven",
@@ -41,12 +41,13 @@ def compute(effort: Effort) -> dict[str, Any]:
             }
             for o, rows in found.items()
         }
-    return data
+    return counted(data, *size(effort))
 
 
 def verdict(data: dict[str, Any]) -> Verdict:
     """Holds where the interval of log10(HIG/Sven) lies below zero on every task, holds if on some;
     open where none is decided."""
+    data = data["values"]
     ratios = {task: decades(found["HIG"]["test"], found["Sven"]["test"]) for task, found in data.items()}
     won = [task for task, d in ratios.items() if d.sign < 0]
     cost = ", ".join(f"{f['HIG']['seconds'] / f['Sven']['seconds']:.1f}" for f in data.values())
@@ -57,6 +58,7 @@ def verdict(data: dict[str, Any]) -> Verdict:
 
 def table(data: dict[str, Any]) -> list[dict[str, str]]:
     """A row a task and method."""
+    data = data["values"]
     return [
         {"task": task, "method": method} | loss_row(found["test"]) | {"processor seconds": f"{found['seconds']:.1f}"}
         for task, methods in data.items()
@@ -66,5 +68,6 @@ def table(data: dict[str, Any]) -> list[dict[str, str]]:
 
 def draw(axes: Any, data: dict[str, Any]) -> None:
     """Median test loss by epoch."""
+    data = data["values"]
     curves = {f"{m}, {task}": (range(len(f["curve"])), f["curve"]) for task, ms in data.items() for m, f in ms.items()}
     lines(axes, curves, xlabel="epochs", ylabel="test loss, median")

@@ -17,7 +17,7 @@ from typing import Any
 from ..runs import Run
 from .claim import Claim, Effort, Verdict
 from .runs_trained import Arm, curve, tables
-from .shown import decades, factor, judged, lines, loss_row
+from .shown import counted, decades, factor, judged, lines, loss_row
 
 CLAIM = Claim(
     title="Sven regularises implicitly",
@@ -37,10 +37,11 @@ OTHERS = {"adam": "Adam", "momentum": "SGD with momentum"}
 def compute(effort: Effort) -> dict[str, Any]:
     """task -> other -> test losses of both at the training loss that both reach, by draw and seed; median curves."""
     data: dict[str, Any] = {}
+    draws_and_seeds = effort.choose((5, 2), (2, 2))
     for task, (n, methods) in TASKS.items():
         size: dict[str, Any] = {"epochs": effort.choose(60, 4), "task_options": {"n_train": n}}
         arms = {o: Arm(Run(task, o, options, **size)) for o, options in methods.items()}
-        found = tables(effort, arms, *effort.choose((5, 2), (2, 2)))
+        found = tables(effort, arms, *draws_and_seeds)
         data[task] = {"curves": {o: [curve(rows, "train"), curve(rows)] for o, rows in found.items()}}
         for other in OTHERS:
             pairs = [
@@ -49,7 +50,7 @@ def compute(effort: Effort) -> dict[str, Any]:
             ]
             names = ("Sven", "other", "training loss")
             data[task][other] = {name: [[p[i] for p in row] for row in pairs] for i, name in enumerate(names)}
-    return data
+    return counted(data, *draws_and_seeds)
 
 
 def equally_fitted(a: Any, b: Any) -> tuple[float | None, float | None, float | None]:
@@ -73,6 +74,7 @@ def test_at(r: Any, level: float) -> float:
 def verdict(data: dict[str, Any]) -> Verdict:
     """Holds where the interval of d lies below zero for both others on both tasks; holds if it is so for some; open
     where all intervals contain zero."""
+    data = data["values"]
     ratios = {
         f"{task} against {OTHERS[o]}": decades(data[task][o]["Sven"], data[task][o]["other"])
         for task in data
@@ -85,6 +87,7 @@ def verdict(data: dict[str, Any]) -> Verdict:
 
 def table(data: dict[str, Any]) -> list[dict[str, str]]:
     """A row a task, pair and method."""
+    data = data["values"]
     return [
         {"task": task, "pair": f"Sven and {label}", "method": "Sven" if name == "Sven" else label}
         | loss_row(data[task][o][name])
@@ -96,6 +99,7 @@ def table(data: dict[str, Any]) -> list[dict[str, str]]:
 
 def draw(axes: Any, data: dict[str, Any]) -> None:
     """Median test loss by median training loss."""
+    data = data["values"]
     labels = {"sven": "Sven"} | OTHERS
     curves = {f"{labels[o]}, {task}": tuple(c) for task, found in data.items() for o, c in found["curves"].items()}
     lines(axes, curves, xlabel="training loss, median", ylabel="test loss, median")

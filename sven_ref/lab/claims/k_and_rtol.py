@@ -16,7 +16,7 @@ import numpy as np
 from .claim import Claim, Effort, Verdict
 from .grid import CONDITIONS, size, small
 from .runs_trained import last, tables
-from .shown import decades, factor, lines, loss_row, typical
+from .shown import by_number, counted, decades, factor, lines, loss_row, typical
 
 CLAIM = Claim(
     title="The loss is flat in k beyond the rtol-rank",
@@ -42,12 +42,13 @@ def compute(effort: Effort) -> dict[str, Any]:
             "rank": [float(np.median(flat)), max(flat)] if flat else None,
             "test": {str(k): last(found[f"{k} {rtol:g}"]) for k in ks},
         }
-    return data
+    return counted(data, *size(effort))
 
 
 def verdict(data: dict[str, Any]) -> Verdict:
     """Holds where, at every rtol, each k of at least the rank has the loss of k = 32 within a factor 1.25, and k = 1
     has not."""
+    data = {rtol: found | {"test": by_number(found["test"])} for rtol, found in by_number(data["values"]).items()}
     parts, flat, lost = [], True, True
     for rtol, found in data.items():
         rank, full = found["rank"], found["test"]["32"]
@@ -67,6 +68,7 @@ def verdict(data: dict[str, Any]) -> Verdict:
 
 def table(data: dict[str, Any]) -> list[dict[str, str]]:
     """A row an rtol and k."""
+    data = {rtol: found | {"test": by_number(found["test"])} for rtol, found in by_number(data["values"]).items()}
     return [
         {"rtol": rtol, "median rank at k = 32": f"{found['rank'][0]:.0f}" if found["rank"] else "—", "k": k}
         | loss_row(values)
@@ -77,6 +79,7 @@ def table(data: dict[str, Any]) -> list[dict[str, str]]:
 
 def draw(axes: Any, data: dict[str, Any]) -> None:
     """Test loss by k."""
+    data = {rtol: found | {"test": by_number(found["test"])} for rtol, found in by_number(data["values"]).items()}
     curves = {
         f"rtol {rtol}": ([int(k) for k in found["test"]], [typical(v) for v in found["test"].values()])
         for rtol, found in data.items()

@@ -22,7 +22,7 @@ from typing import Any
 from .claim import Claim, Effort, Verdict
 from .grid import size, small
 from .runs_trained import best, last, tables
-from .shown import decades, factor, judged, lines, loss_row, typical
+from .shown import by_number, counted, decades, factor, judged, lines, loss_row, typical
 from .statistics import mean_interval, paired_interval
 
 CLAIM = Claim(
@@ -44,7 +44,7 @@ def compute(effort: Effort) -> dict[str, Any]:
         groups: dict[str, Any] = {}
         for kappa, rtol in product((1, 2), effort.choose(RTOLS, (1e-2, 0.3))):
             arm = small("toy", "sven", {"lr": 0.05 * kappa, "rtol": rtol}, effort, problem={"kappa": float(kappa)})
-            groups.setdefault(f"κ = {kappa}", {})[f"rtol {rtol:g}"] = replace(arm, noise=(law, STD))
+            groups.setdefault(f"κ = {kappa}", {})[f"{rtol:g}"] = replace(arm, noise=(law, STD))
         rates = (1e-3, 3e-3, 1e-2)
         groups["Adam"] = {
             f"lr {lr:g}": replace(small("toy", "adam", {"lr": lr}, effort), noise=(law, STD)) for lr in rates
@@ -55,23 +55,24 @@ def compute(effort: Effort) -> dict[str, Any]:
             chosen = best(arms, found)
             test = {name: last(rows) for name, rows in found.items()}
             data[law][method] = {"setting": chosen, "test": test, "bias": last(found[chosen], "bias")}
-    return data
+    return counted(data, *size(effort))
 
 
 def verdict(data: dict[str, Any]) -> Verdict:
     """Holds where, for both laws, the largest rtol is lower than the smallest at κ = 1, by the interval, and the chosen
     κ = 1 lower than the chosen κ = 2; holds if … names the law; the biases are reported."""
+    data = data["values"]
     parts, good = [], []
     for law, methods in data.items():
         one, two = methods["κ = 1"], methods["κ = 2"]
-        names = list(one["test"])
+        names = list(by_number(one["test"]))
         cut = decades(one["test"][names[-1]], one["test"][names[0]])
         kappa = decades(one["test"][one["setting"]], two["test"][two["setting"]])
         adam = decades(one["test"][one["setting"]], methods["Adam"]["test"][methods["Adam"]["setting"]])
         bias = paired_interval(two["bias"], one["bias"])
         good += [law] if cut.sign < 0 and kappa.sign < 0 else []
         parts.append(
-            f"{law}: {names[-1]} over {names[0]} × {factor(cut)}, κ = 1 over κ = 2 × {factor(kappa)}, κ = 1 over "
+            f"{law}: rtol {names[-1]} over {names[0]} × {factor(cut)}, κ = 1 over κ = 2 × {factor(kappa)}, κ = 1 over "
             f"Adam × {factor(adam)}, mean of f moved by κ = 2 by {bias}"
         )
     line = f"test loss against the truth: {'; '.join(parts)}."
@@ -80,22 +81,24 @@ def verdict(data: dict[str, Any]) -> Verdict:
 
 def table(data: dict[str, Any]) -> list[dict[str, str]]:
     """A row a law, method and setting; the bias of the chosen one."""
+    data = data["values"]
     return [
-        {"noise": law, "method": method, "setting": name}
+        {"noise": law, "method": method, "rtol or lr": name}
         | loss_row(values)
         | {"mean of f − y": str(mean_interval(found["bias"])) if name == found["setting"] else ""}
         for law, methods in data.items()
         for method, found in methods.items()
-        for name, values in found["test"].items()
+        for name, values in by_number(found["test"]).items()
     ]
 
 
 def draw(axes: Any, data: dict[str, Any]) -> None:
     """Test loss by rtol."""
+    data = data["values"]
     curves = {}
     for law, methods in data.items():
         for method in ("κ = 1", "κ = 2"):
-            test = methods[method]["test"]
-            curves[f"{method}, {law}"] = ([float(n.split()[1]) for n in test], [typical(v) for v in test.values()])
+            test = by_number(methods[method]["test"])
+            curves[f"{method}, {law}"] = ([float(n) for n in test], [typical(v) for v in test.values()])
     lines(axes, curves, xlabel="rtol", ylabel="test loss against the truth")
     axes.set_xscale("log")

@@ -21,7 +21,7 @@ from ..tasks import TASKS
 from .claim import Claim, Effort, Verdict
 from .grid import size, small
 from .runs_trained import last, tables
-from .shown import decades, factor, judged, lines, loss_row, typical
+from .shown import by_number, counted, decades, factor, judged, lines, loss_row, typical
 
 CLAIM = Claim(
     title="Micro-batches trade quality for memory",
@@ -48,10 +48,11 @@ def compute(effort: Effort) -> dict[str, Any]:
     }
     found = tables(effort, arms, *size(effort))
     draws, seeds = size(effort)
-    return {
+    values = {
         "test": {task: {str(m): last(found[f"{task} {m}"]) for m in sizes} for task in SETTINGS},
         "polyak": [[polyak(draw, seed) for seed in range(seeds)] for draw in range(draws)],
     }
+    return counted(values, *size(effort))
 
 
 def polyak(draw: int, seed: int) -> float:
@@ -67,8 +68,9 @@ def polyak(draw: int, seed: int) -> float:
 def verdict(data: dict[str, Any]) -> Verdict:
     """Holds where the steps agree to 1e-12 and, on each task, m = B ends higher than m = 1 by the interval; holds if
     the task is one where it does."""
-    same = max(x for row in data["polyak"] for x in row)
-    ratios = {task: decades(by[max(by, key=int)], by["1"]) for task, by in data["test"].items()}
+    tests = {task: by_number(by) for task, by in data["values"]["test"].items()}
+    same = max(x for row in data["values"]["polyak"] for x in row)
+    ratios = {task: decades(by[max(by, key=int)], by["1"]) for task, by in tests.items()}
     worse = [task for task, d in ratios.items() if d.sign > 0]
     line = "; ".join(f"{task} × {factor(d)}" for task, d in ratios.items())
     line = f"test loss with one row over that with B rows: {line}; one row's step is η times Polyak's to {same:.0e}."
@@ -77,15 +79,17 @@ def verdict(data: dict[str, Any]) -> Verdict:
 
 def table(data: dict[str, Any]) -> list[dict[str, str]]:
     """A row a task and m."""
+    tests = {task: by_number(by) for task, by in data["values"]["test"].items()}
     return [
         {"task": task, "m": m, "over m = 1 [95 %]": factor(decades(values, by["1"]))} | loss_row(values)
-        for task, by in data["test"].items()
+        for task, by in tests.items()
         for m, values in by.items()
     ]
 
 
 def draw(axes: Any, data: dict[str, Any]) -> None:
     """Test loss by m."""
-    curves = {task: ([int(m) for m in by], [typical(v) for v in by.values()]) for task, by in data["test"].items()}
+    tests = {task: by_number(by) for task, by in data["values"]["test"].items()}
+    curves = {task: ([int(m) for m in by], [typical(v) for v in by.values()]) for task, by in tests.items()}
     lines(axes, curves, xlabel="micro-batch m, samples a row", ylabel="test loss")
     axes.set_xscale("log", base=2)

@@ -14,7 +14,7 @@ from ..runs import Run
 from .claim import Claim, Effort, Verdict
 from .grid import size
 from .runs_trained import Arm, best, last, tables
-from .shown import decades, factor, judged, lines, loss_row, typical
+from .shown import by_number, counted, decades, factor, judged, lines, loss_row, typical
 
 CLAIM = Claim(
     title="More parameters than data favour Sven",
@@ -49,12 +49,13 @@ def compute(effort: Effort) -> dict[str, Any]:
             ratio = f"{results[chosen][0][0]['n_params'] / N:.2g}"
             found[method] = {"setting": chosen, "test": last(results[chosen]), "train": last(results[chosen], "train")}
         data[ratio] = found
-    return data
+    return counted(data, *size(effort))
 
 
 def verdict(data: dict[str, Any]) -> Verdict:
     """Of log10(Sven/other) at every P/N > 1: holds where the interval lies below zero for Adam and for L-BFGS; holds if
     the other is the one for which it does."""
+    data = by_number(data["values"])
     over = [r for r in data if float(r) > 1]
     ratios = {o: {r: decades(data[r]["Sven"]["test"], data[r][o]["test"]) for r in data} for o in ("Adam", "L-BFGS")}
     won = [o for o, by in ratios.items() if all(by[r].sign < 0 for r in over)]
@@ -66,6 +67,7 @@ def verdict(data: dict[str, Any]) -> Verdict:
 
 def table(data: dict[str, Any]) -> list[dict[str, str]]:
     """A row a P/N and method."""
+    data = by_number(data["values"])
     return [
         {"P/N": ratio, "method": method, "chosen": found["setting"]}
         | loss_row(found["test"])
@@ -77,6 +79,7 @@ def table(data: dict[str, Any]) -> list[dict[str, str]]:
 
 def draw(axes: Any, data: dict[str, Any]) -> None:
     """Test loss by P/N."""
+    data = by_number(data["values"])
     ratios = [float(r) for r in data]
     lines(
         axes,

@@ -12,7 +12,7 @@ from typing import Any
 from .claim import Claim, Effort, Verdict
 from .grid import size, small
 from .runs_trained import last, tables
-from .shown import count, decades, factor, judged, lines, loss_row, typical
+from .shown import by_number, count, counted, decades, factor, judged, lines, loss_row, typical
 from .statistics import finished
 
 CLAIM = Claim(
@@ -43,12 +43,13 @@ def compute(effort: Effort) -> dict[str, Any]:
     found = tables(effort, arms, *size(effort))
     data = {f"{task}, η = {lr}": {str(f): last(found[f"{task} {lr} {f}"]) for f in fractions} for task, lr in at}
     data[LONG] = {str(f): last(found[f"{LONG} {f}"]) for f in (0.25, 1.0)}
-    return data
+    return counted(data, *size(effort))
 
 
 def verdict(data: dict[str, Any]) -> Verdict:
     """A setting is robust where at f = 0.25 as many runs finish as at f = 1 and the mean ratio of their losses is below
     2. Holds where all settings are, holds if the setting is one of those that are."""
+    data = {setting: by_number(by) for setting, by in data["values"].items()}
     robust, parts = [], []
     for setting, by in data.items():
         part, full = by["0.25"], by["1.0"]
@@ -64,10 +65,12 @@ def verdict(data: dict[str, Any]) -> Verdict:
 
 def table(data: dict[str, Any]) -> list[dict[str, str]]:
     """A row a setting and f."""
+    data = {setting: by_number(by) for setting, by in data["values"].items()}
     return [{"setting": setting, "f": f} | loss_row(values) for setting, by in data.items() for f, values in by.items()]
 
 
 def draw(axes: Any, data: dict[str, Any]) -> None:
     """Test loss by f."""
+    data = {setting: by_number(by) for setting, by in data["values"].items()}
     curves = {setting: ([float(f) for f in by], [typical(v) for v in by.values()]) for setting, by in data.items()}
     lines(axes, curves, xlabel="part of the parameters f", ylabel="test loss")

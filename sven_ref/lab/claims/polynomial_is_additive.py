@@ -18,6 +18,7 @@ import numpy as np
 from ..tasks import TASKS
 from .claim import Claim, Effort, Verdict
 from .colours import dots
+from .shown import counted
 from .statistics import mean_interval
 
 CLAIM = Claim(
@@ -33,10 +34,11 @@ ADDITIVE, WIDE = 1e-10, 0.1
 
 def compute(effort: Effort) -> dict[str, Any]:
     """task -> what the fit leaves, by draw of the coefficients and half of the points."""
-    return {
+    values = {
         name: [[left(name, draw, half) for half in range(2)] for draw in range(3)]
         for name in ("polynomial-paper", "polynomial")
     }
+    return counted(values, 3, 2)
 
 
 def left(name: str, draw: int, half: int) -> float:
@@ -50,6 +52,7 @@ def left(name: str, draw: int, half: int) -> float:
 
 def verdict(data: dict[str, Any]) -> Verdict:
     """Does not hold where the paper's target is fitted to 1e-10; holds where the fit leaves a tenth or more."""
+    data = data["values"]
     paper, meant = (max(v for row in data[name] for v in row) for name in ("polynomial-paper", "polynomial"))
     line = f"19 additive features leave {paper:.0e} of the target of the paper's code, {meant:.0%} of the one described"
     word = "does not hold" if paper < ADDITIVE else "holds" if paper > WIDE else "open"
@@ -58,9 +61,11 @@ def verdict(data: dict[str, Any]) -> Verdict:
 
 def table(data: dict[str, Any]) -> list[dict[str, str]]:
     """A row a target."""
+    data = data["values"]
     return [{"target": name, "left by 19 features [95 %]": str(mean_interval(v))} for name, v in data.items()]
 
 
 def draw(axes: Any, data: dict[str, Any]) -> None:
     """What is left, a dot a fit."""
+    data = data["values"]
     dots(axes, {name: [v for row in values for v in row] for name, values in data.items()}, "left by the fit, relative")

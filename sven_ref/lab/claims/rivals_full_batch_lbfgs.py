@@ -15,7 +15,7 @@ import numpy as np
 from .claim import Claim, Effort, Verdict
 from .headline import REGRESSIONS, cost, headline, size
 from .runs_trained import after, curve, protocol_arm, tables
-from .shown import decades, factor, judged, lines, loss_row
+from .shown import counted, decades, factor, judged, lines, loss_row
 
 CLAIM = Claim(
     title="Sven rivals L-BFGS: full batch",
@@ -49,7 +49,7 @@ def compute(effort: Effort) -> dict[str, Any]:
                 "L-BFGS": [[each * 10 * i for i in range(last + 1)], shortest(theirs[task], last)],
             },
         }
-    return data
+    return counted(data, *size(effort))
 
 
 def shortest(results: Any, last: int) -> list[float]:
@@ -60,6 +60,7 @@ def shortest(results: Any, last: int) -> list[float]:
 def verdict(data: dict[str, Any]) -> Verdict:
     """Holds where the interval of log10(Sven/L-BFGS) at equal time lies below 0.1, a quarter worse at most, on both
     tasks; holds if the task is one where it does; else does not hold where it lies above zero on some, and is open."""
+    data = data["values"]
     ratios = {task: decades(found["Sven"], found["L-BFGS"]) for task, found in data.items()}
     line = "; ".join(
         f"{task} × {factor(d)} in {data[task]['seconds']:.0f} s, {data[task]['iterations']} iterations of L-BFGS"
@@ -72,6 +73,7 @@ def verdict(data: dict[str, Any]) -> Verdict:
 
 def table(data: dict[str, Any]) -> list[dict[str, str]]:
     """A row a task and method."""
+    data = data["values"]
     return [
         {"task": task, "method": m, "processor seconds": f"{found['seconds']:.1f}"} | loss_row(found[m])
         for task, found in data.items()
@@ -81,5 +83,6 @@ def table(data: dict[str, Any]) -> list[dict[str, str]]:
 
 def draw(axes: Any, data: dict[str, Any]) -> None:
     """Median test loss by seconds."""
+    data = data["values"]
     curves = {f"{m}, {task}": tuple(c) for task, found in data.items() for m, c in found["curves"].items()}
     lines(axes, curves, xlabel="processor seconds", ylabel="test loss, median")

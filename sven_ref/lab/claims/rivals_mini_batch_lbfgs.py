@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from .claim import Claim, Effort, Verdict
-from .headline import cost, headline
+from .headline import cost, headline, size
 from .runs_trained import after, curve
-from .shown import count, decades, factor, judged, lines, loss_row
+from .shown import count, counted, decades, factor, judged, lines, loss_row
 from .statistics import finished
 
 CLAIM = Claim(
@@ -46,7 +46,7 @@ def compute(effort: Effort) -> dict[str, Any]:
                 for o, name in (("sven", "Sven"), ("lbfgs", "L-BFGS"))
             },
         }
-    return data
+    return counted(data, *size(effort))
 
 
 def lower(ours: Any, theirs: Any) -> tuple[bool, str]:
@@ -60,6 +60,7 @@ def lower(ours: Any, theirs: Any) -> tuple[bool, str]:
 def verdict(data: dict[str, Any]) -> Verdict:
     """Holds where Sven is lower at equal epochs and at equal seconds on every task, holds if on some; a method that
     fails where the other finishes is not lower."""
+    data = data["values"]
     won, parts = [], []
     for task, found in data.items():
         epochs, seconds = lower(found["equal epochs"], found["L-BFGS"]), lower(found["equal seconds"], found["L-BFGS"])
@@ -73,6 +74,7 @@ def verdict(data: dict[str, Any]) -> Verdict:
 
 def table(data: dict[str, Any]) -> list[dict[str, str]]:
     """A row a task and method."""
+    data = data["values"]
     names = {"equal epochs": "Sven, equal epochs", "equal seconds": "Sven, equal seconds", "L-BFGS": "L-BFGS"}
     return [
         {"task": task, "method": text} | loss_row(found[name])
@@ -83,5 +85,6 @@ def table(data: dict[str, Any]) -> list[dict[str, str]]:
 
 def draw(axes: Any, data: dict[str, Any]) -> None:
     """Median test loss by seconds."""
+    data = data["values"]
     curves = {f"{o}, {task}": tuple(c) for task, found in data.items() for o, c in found["curves"].items()}
     lines(axes, curves, xlabel="seconds of training", ylabel="test loss, median of finished runs")

@@ -15,6 +15,16 @@ from .colours import CYCLE
 from .statistics import Interval, Values, finished, log10, mean_interval, paired_interval
 
 
+def counted(values: Any, draws: int, seeds: int) -> dict[str, Any]:
+    """What a claim's `compute` gives: the values, from how many draws and seeds."""
+    return {"draws": draws, "seeds": seeds, "values": values}
+
+
+def by_number(found: Mapping[str, Any]) -> dict[str, Any]:
+    """In the order of the numbers that the names are, whatever order they were read in."""
+    return dict(sorted(found.items(), key=lambda item: float(item[0])))
+
+
 def decades(a: Values, b: Values) -> Interval:
     """log10(a/b), paired."""
     return paired_interval(log10(a), log10(b))

@@ -14,8 +14,8 @@ from __future__ import annotations
 from typing import Any
 
 from .claim import Claim, Effort, Verdict
-from .headline import headline
-from .shown import decades, factor, judged
+from .headline import headline, size
+from .shown import counted, decades, factor, judged
 from .statistics import mean_interval
 
 CLAIM = Claim(
@@ -43,7 +43,7 @@ def compute(effort: Effort) -> dict[str, Any]:
                     by_method["Sven"].append([p[0] for p in pairs])
                     by_method["Adam"].append([p[1] for p in pairs])
         data[task] = moments
-    return data
+    return counted(data, *size(effort))
 
 
 def at(a: Any, b: Any, when: str, quantity: str, epochs: int) -> tuple[float | None, float | None]:
@@ -60,6 +60,7 @@ def at(a: Any, b: Any, when: str, quantity: str, epochs: int) -> tuple[float | N
 def verdict(data: dict[str, Any]) -> Verdict:
     """Holds where ‖θ‖ of Sven is smaller than Adam's at the end and at equal training loss, by the interval, on both
     tasks; does not hold where it is on neither; holds if otherwise."""
+    data = data["values"]
     parts, smaller = [], []
     for task, moments in data.items():
         d = {when: decades(by["norm"]["Sven"], by["norm"]["Adam"]) for when, by in moments.items()}
@@ -72,6 +73,7 @@ def verdict(data: dict[str, Any]) -> Verdict:
 
 def table(data: dict[str, Any]) -> list[dict[str, str]]:
     """A row a task, moment and quantity."""
+    data = data["values"]
     return [
         {"task": task, "when": when, "quantity": QUANTITIES[q]}
         | {method: str(mean_interval(values)) for method, values in by_method.items()}
@@ -83,6 +85,7 @@ def table(data: dict[str, Any]) -> list[dict[str, str]]:
 
 def draw(axes: Any, data: dict[str, Any]) -> None:
     """‖θ‖ of both at equal training loss, a point a run."""
+    data = data["values"]
     ends = []
     for task, moments in data.items():
         by_method = moments["equal loss"]["norm"]

@@ -17,7 +17,7 @@ from typing import Any
 from .claim import Claim, Effort, Verdict
 from .grid import size, small
 from .runs_trained import Arm, best, last, tables
-from .shown import decades, factor, judged, lines, loss_row, typical
+from .shown import counted, decades, factor, judged, lines, loss_row, typical
 
 CLAIM = Claim(
     title="A hard cut is as good as damping",
@@ -49,13 +49,14 @@ def compute(effort: Effort) -> dict[str, Any]:
             chosen = best(arms, found)
             every = {name: last(rows) for name, rows in found.items()}
             data[task][method] = {"setting": chosen, "test": every[chosen], "every": every}
-    return data
+    return counted(data, *size(effort))
 
 
 def verdict(data: dict[str, Any]) -> Verdict:
     """Of log10(cut/damped) at the chosen settings: holds where its interval lies below 0.1, a quarter worse at most, on
     every task; holds if the task is one where it does; else does not hold where it lies above zero on some, and open
     where intervals are too wide to tell."""
+    data = data["values"]
     ratios = {t: decades(m["cut"]["test"], m["damped"]["test"]) for t, m in data.items()}
     good = [t for t, d in ratios.items() if d.high < EQUAL]
     line = "; ".join(
@@ -68,6 +69,7 @@ def verdict(data: dict[str, Any]) -> Verdict:
 
 def table(data: dict[str, Any]) -> list[dict[str, str]]:
     """A row a task and method, at the chosen setting."""
+    data = data["values"]
     return [
         {"task": task, "method": method, "chosen": found["setting"]} | loss_row(found["test"])
         for task, methods in data.items()
@@ -77,6 +79,7 @@ def table(data: dict[str, Any]) -> list[dict[str, str]]:
 
 def draw(axes: Any, data: dict[str, Any]) -> None:
     """Test loss by strength, the better η of each."""
+    data = data["values"]
     curves = {}
     for task, methods in data.items():
         for method in ("cut", "damped"):

@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 
 from .claim import Claim, Effort, Verdict
-from .headline import headline
+from .headline import headline, size
 from .runs_trained import after, curve
-from .shown import judged
+from .shown import counted, judged
 from .statistics import components, finished, log10
 
 PAIRED = "Sven/Adam"
@@ -42,7 +42,7 @@ def compute(effort: Effort) -> dict[str, Any]:
             for ours, theirs in zip(losses["Sven"], losses["Adam"], strict=True)
         ]
         data[task] = losses | {PAIRED: ratio}
-    return data
+    return counted(data, *size(effort))
 
 
 def shares(values: Any) -> tuple[float, float, float]:
@@ -57,6 +57,7 @@ def shares(values: Any) -> tuple[float, float, float]:
 def verdict(data: dict[str, Any]) -> Verdict:
     """Holds where the draws' share of the variance of the paired ratio is below a quarter on both tasks; holds if the
     task is one where it is; else does not hold."""
+    data = data["values"]
     good = [task for task, found in data.items() if shares(found[PAIRED])[2] < 0.25]
     parts = [f"{task} {m} {shares(v)[2]:.0%}" for task, found in data.items() for m, v in found.items()]
     line = f"the data draws' share of the variance of log10 loss: {', '.join(parts)}."
@@ -65,6 +66,7 @@ def verdict(data: dict[str, Any]) -> Verdict:
 
 def table(data: dict[str, Any]) -> list[dict[str, str]]:
     """A row a task and method."""
+    data = data["values"]
     rows = []
     for task, found in data.items():
         for method, values in found.items():
@@ -80,6 +82,7 @@ def table(data: dict[str, Any]) -> list[dict[str, str]]:
 
 def draw(axes: Any, data: dict[str, Any]) -> None:
     """Every run, a column a draw."""
+    data = data["values"]
     markers = {"Sven": "o", "Adam": "s"}
     colours = {"toy": "#0072B2", "polynomial": "#D55E00"}
     for task, found in data.items():
