@@ -138,10 +138,10 @@ def verdict(data: dict[str, Any]) -> Verdict:
     parts = []
     for task, found in data.items():
         rho = {when: np.median(found[when][smallest]["trust"]) for when in MOMENTS}
+        share, part = np.median(found["kept of R"]), np.median(found["kept of length"])
         parts.append(
             f"{task}: at rtol {smallest} median ρ {rho['first']:.1g} at the first step and {rho['later']:.2f} later; "
-            f"σ above 0.01 σ₁ carry {np.median(found['kept of R']):.1%} of ‖R‖² and {np.median(found['kept of "
-            "length']):.1g} of the uncut step's squared length"
+            f"σ above 0.01 σ₁ carry {share:.1%} of ‖R‖² and {part:.1g} of the uncut step's squared length"
         )
     line = "; ".join(parts) + "."
     if all(least.get(when) == smallest for when in MOMENTS):
