@@ -18,6 +18,12 @@ CLAIMS = (
     "damping_limit",
     "gram_form",
     "exponential_decay",
+    "exponential_decay_of_nets",
+    "loss_scale_and_constant",
+    "float32_floor",
+    "natural_gradient_cost",
+    "cost_k_times_sgd",
+    "polynomial_generators",
     "beats_adam_at_equal_epochs",
     "beats_adam_at_equal_seconds",
     "beats_adam_at_equal_budget",
@@ -37,7 +43,6 @@ CLAIMS = (
     "over_parametrized",
     "implicit_regularisation",
     "variance_components",
-    "polynomial_is_additive",
 )  # fmt: skip
 
 

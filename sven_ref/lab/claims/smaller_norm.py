@@ -14,6 +14,7 @@ from __future__ import annotations
 from typing import Any
 
 from .claim import Claim, Effort, Verdict
+from .colours import CYCLE, GREY
 from .headline import headline, size
 from .shown import counted, decades, factor, judged
 from .statistics import mean_interval
@@ -87,12 +88,12 @@ def draw(axes: Any, data: dict[str, Any]) -> None:
     """‖θ‖ of both at equal training loss, a point a run."""
     data = data["values"]
     ends = []
-    for task, moments in data.items():
+    for colour, (task, moments) in zip(CYCLE, data.items(), strict=False):
         by_method = moments["equal loss"]["norm"]
         xs, ys = ([v for row in by_method[m] for v in row if v is not None] for m in ("Adam", "Sven"))
-        axes.plot(xs, ys, "o", label=task)
+        axes.plot(xs, ys, "o", color=colour, label=task)
         ends += xs + ys
     limits = [min(ends), max(ends)]
-    axes.plot(limits, limits, ":", color="#666666", label="equal")
+    axes.plot(limits, limits, ":", color=GREY, label="equal")
     axes.set(xlabel="‖θ‖ of Adam, dimensionless", ylabel="‖θ‖ of Sven, dimensionless")
     axes.legend(fontsize="small")

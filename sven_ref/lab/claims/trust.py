@@ -140,7 +140,7 @@ def verdict(data: dict[str, Any]) -> Verdict:
         rho = {when: np.median(found[when][smallest]["trust"]) for when in MOMENTS}
         share, part = np.median(found["kept of R"]), np.median(found["kept of length"])
         parts.append(
-            f"{task}: at rtol {smallest} median ρ {rho['first']:.1g} at the first step and {rho['later']:.2f} later; "
+            f"{task}: at rtol {smallest} median ρ {rho['first']:.2g} at the first step and {rho['later']:.2g} later; "
             f"σ above 0.01 σ₁ carry {share:.1%} of ‖R‖² and {part:.1g} of the uncut step's squared length"
         )
     line = "; ".join(parts) + "."

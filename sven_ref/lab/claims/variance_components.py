@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from .claim import Claim, Effort, Verdict
+from .colours import BLUE, RED
 from .headline import headline, size
 from .runs_trained import after, curve
 from .shown import counted, judged
@@ -84,7 +85,7 @@ def draw(axes: Any, data: dict[str, Any]) -> None:
     """Every run, a column a draw."""
     data = data["values"]
     markers = {"Sven": "o", "Adam": "s"}
-    colours = {"toy": "#0072B2", "polynomial": "#D55E00"}
+    colours = {"toy": BLUE, "polynomial": RED}
     for task, found in data.items():
         for method in markers:
             values = found[method]
