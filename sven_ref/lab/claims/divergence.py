@@ -47,8 +47,8 @@ def compute(effort: Effort) -> dict[str, Any]:
 
 
 def verdict(data: dict[str, Any]) -> Verdict:
-    """Outside are points with rtol > 1e-4 or k = 1. Holds where some run diverged and none outside; holds if η is at most
-    the largest rate up to which none did outside; does not hold otherwise."""
+    """Outside are points with rtol > 1e-4 or k = 1. Holds where some run diverged and none outside; holds if η is at
+    most the largest rate up to which none did outside; does not hold otherwise."""
     data = data["values"]
     counts = [(p, finished(p["test"])) for p in data["points"]]
     failed = [(p, n - done) for p, (done, n) in counts if done < n]
@@ -58,12 +58,12 @@ def verdict(data: dict[str, Any]) -> Verdict:
     hidden = sum(done > 0 for p, (done, n) in counts if done < n)
     longer = sum(finished(p["test"])[1] - finished(p["test"])[0] for p in data["longer"])
     same = sum(n for p, n in failed if p["rtol"] == 1e-3 and p["lr"] == 1 and p["k"] in LONGER)
+    least = f"at η ≥ {min(p['lr'] for p, _ in outside):g}" if outside else "nowhere"
     line = (
         f"{sum(n for _, n in failed)} of {sum(n for _, (_, n) in counts)} runs diverged, {sum(n for _, n in outside)} of "
-        f"them outside, all at η ≥ {min((p['lr'] for p, _ in outside), default=0):g}; at rtol = 1e-3, η = 1 and k = 4 or 32 "
-        f"{same} runs are too high after 320 steps and {longer} after 3,120, where the published map has none: at a "
-        f"large η they start with a jump; at {hidden} points some runs diverged and some finished, which a mean of the "
-        "finished would hide."
+        f"them outside, {least}; of the runs at rtol = 1e-3, η = 1, k = 4 and 32, which jump at the start, {same} "
+        f"are too high after 320 steps and {longer} after 3,120; at {hidden} points some runs diverged and some finished, "
+        "which a mean of the finished would hide."
     )
     if failed and not outside:
         return Verdict("holds", line)
