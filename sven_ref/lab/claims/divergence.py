@@ -60,10 +60,10 @@ def verdict(data: dict[str, Any]) -> Verdict:
     same = sum(n for p, n in failed if p["rtol"] == 1e-3 and p["lr"] == 1 and p["k"] in LONGER)
     least = f"at η ≥ {min(p['lr'] for p, _ in outside):g}" if outside else "nowhere"
     line = (
-        f"{sum(n for _, n in failed)} of {sum(n for _, (_, n) in counts)} runs diverged, {sum(n for _, n in outside)} of "
-        f"them outside, {least}; of the runs at rtol = 1e-3, η = 1, k = 4 and 32, which jump at the start, {same} "
-        f"are too high after 320 steps and {longer} after 3,120; at {hidden} points some runs diverged and some finished, "
-        "which a mean of the finished would hide."
+        f"{sum(n for _, n in failed)} of {sum(n for _, (_, n) in counts)} runs diverged, {sum(n for _, n in outside)} "
+        f"of them outside, {least}; of the runs at rtol = 1e-3, η = 1, k = 4 and 32, which jump at the start, {same} "
+        f"are too high after 320 steps and {longer} after 3,120; at {hidden} points some runs diverged and some "
+        "finished, which a mean of the finished would hide."
     )
     if failed and not outside:
         return Verdict("holds", line)
