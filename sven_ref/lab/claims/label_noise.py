@@ -4,7 +4,7 @@ Training targets are y + ε, of standard deviation 0.5, ε normal or exponential
 targets stay clean, so that the test loss is the squared distance from the truth. Sven makes each batch's linearised
 residuals vanish, noise and all. Two things are to be seen:
 
-    the cut     small σ fit noise: a larger rtol should be better than with clean labels
+    the cut     small σ fit noise: a cut, chosen on validation, should be better than almost none
     κ           where rows outnumber what is kept, the fixed points are those of Σ |r|^{2κ}: the conditional mean for
                 κ = 1, and for κ = 2 the minimiser of Σ r⁴, which skewed noise moves off the mean
 
@@ -27,7 +27,7 @@ from .statistics import mean_interval, paired_interval
 
 CLAIM = Claim(
     title="Truncation withstands noisy labels",
-    statement="With noisy labels a larger cut is better than a smaller one, and κ = 1 better than κ = 2.",
+    statement="With noisy labels a cut is better than almost none, and κ = 1 better than κ = 2.",
     where="a reviewer's question: noise, non-interpolating data",
     conditions="Toy task with noise of standard deviation 0.5 on the training targets, normal or skewed (exponential): "
     "1,024 points, P = 593, B = 32, 10 epochs (320 steps), 2η/κ = 0.1, rtol in {1e-4, 1e-2, 0.1, 0.3}; Adam at the "
@@ -59,20 +59,20 @@ def compute(effort: Effort) -> dict[str, Any]:
 
 
 def verdict(data: dict[str, Any]) -> Verdict:
-    """Holds where, for both laws, the largest rtol is lower than the smallest at κ = 1, by the interval, and the chosen
-    κ = 1 lower than the chosen κ = 2; holds if … names the law; the biases are reported."""
+    """Holds where, for both laws and by the intervals, the chosen rtol at κ = 1 is lower than the smallest and lower than
+    the chosen at κ = 2; holds if the noise is of a law for which it is; the bias that κ = 2 adds is reported."""
     data = data["values"]
     parts, good = [], []
     for law, methods in data.items():
         one, two = methods["κ = 1"], methods["κ = 2"]
         names = list(by_number(one["test"]))
-        cut = decades(one["test"][names[-1]], one["test"][names[0]])
+        cut = decades(one["test"][one["setting"]], one["test"][names[0]])
         kappa = decades(one["test"][one["setting"]], two["test"][two["setting"]])
         adam = decades(one["test"][one["setting"]], methods["Adam"]["test"][methods["Adam"]["setting"]])
         bias = paired_interval(two["bias"], one["bias"])
         good += [law] if cut.sign < 0 and kappa.sign < 0 else []
         parts.append(
-            f"{law}: rtol {names[-1]} over {names[0]} × {factor(cut)}, κ = 1 over κ = 2 × {factor(kappa)}, κ = 1 over "
+            f"{law}: rtol {one['setting']} over {names[0]} × {factor(cut)}, κ = 1 over κ = 2 × {factor(kappa)}, κ = 1 over "
             f"Adam × {factor(adam)}, mean of f moved by κ = 2 by {bias}"
         )
     line = f"test loss against the truth: {'; '.join(parts)}."
