@@ -47,7 +47,7 @@ def compute(effort: Effort) -> dict[str, Any]:
             groups.setdefault(f"κ = {kappa}", {})[f"{rtol:g}"] = replace(arm, noise=(law, STD))
         rates = (1e-3, 3e-3, 1e-2)
         groups["Adam"] = {
-            f"lr {lr:g}": replace(small("toy", "adam", {"lr": lr}, effort), noise=(law, STD)) for lr in rates
+            f"{lr:g}": replace(small("toy", "adam", {"lr": lr}, effort), noise=(law, STD)) for lr in rates
         }
         data[law] = {}
         for method, arms in groups.items():
@@ -59,8 +59,8 @@ def compute(effort: Effort) -> dict[str, Any]:
 
 
 def verdict(data: dict[str, Any]) -> Verdict:
-    """Holds where, for both laws and by the intervals, the chosen rtol at κ = 1 is lower than the smallest and lower than
-    the chosen at κ = 2; holds if the noise is of a law for which it is; the bias that κ = 2 adds is reported."""
+    """Holds where, for both laws and by the intervals, the chosen rtol at κ = 1 is lower than the smallest and lower
+    than the chosen at κ = 2; holds if the noise is of a law for which it is; the bias that κ = 2 adds is reported."""
     data = data["values"]
     parts, good = [], []
     for law, methods in data.items():
@@ -72,8 +72,8 @@ def verdict(data: dict[str, Any]) -> Verdict:
         bias = paired_interval(two["bias"], one["bias"])
         good += [law] if cut.sign < 0 and kappa.sign < 0 else []
         parts.append(
-            f"{law}: rtol {one['setting']} over {names[0]} × {factor(cut)}, κ = 1 over κ = 2 × {factor(kappa)}, κ = 1 over "
-            f"Adam × {factor(adam)}, mean of f moved by κ = 2 by {bias}"
+            f"{law}: rtol {one['setting']} over {names[0]} × {factor(cut)}, κ = 1 over κ = 2 × {factor(kappa)}, κ = "
+            f"1 over Adam × {factor(adam)}, mean of f moved by κ = 2 by {bias}"
         )
     line = f"test loss against the truth: {'; '.join(parts)}."
     return judged(good, list(data), line, "the noise")
