@@ -87,12 +87,12 @@ def section(name: str, results: Results, judged: Verdict) -> str:
     """Statement, conditions, verdict, numbers, rule, command."""
     claim, data = module(name).CLAIM, results[name]["data"]
     rule = " ".join((module(name).verdict.__doc__ or "").split())
-    counted = f"{data['draws']} data draws × {data['seeds']} seeds"
+    counted = f" {data['draws']} data draws × {data['seeds']} seeds." if "data draws" not in claim.conditions else ""
     return "\n".join(
         [
             f"### {claim.title}\n",
             f"{claim.statement} ({claim.where})\n",
-            f"*Conditions.* {claim.conditions} {counted}.\n",
+            f"*Conditions.* {claim.conditions}{counted}\n",
             f"**Verdict: {judged.word}.** {judged.line}\n",
             numbers(module(name).table(data)),
             f"*Rule.* {rule} `sven-ref claims {name}`, {results[name]['seconds']:g} s; "

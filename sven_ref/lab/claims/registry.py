@@ -7,7 +7,7 @@ from typing import Any
 
 from ...errors import check_choice
 
-# One line each. Algebra first, then cost, then what training shows.
+# One line each. Algebra, cost, what training shows, how it was measured.
 CLAIMS = (
     "minimum_norm",
     "rows_are_scalars",
@@ -16,18 +16,37 @@ CLAIMS = (
     "natural_gradient_form",
     "natural_gradient_other_kappa",
     "damping_limit",
-    "gram_form",
-    "memory",
     "exponential_decay",
     "exponential_decay_of_nets",
     "minimum_norm_solution",
     "loss_scale_and_constant",
     "float32_floor",
+    "gram_form",
+    "memory",
     "natural_gradient_cost",
     "cost_k_times_sgd",
+    "beats_adam_at_equal_epochs",
+    "beats_adam_at_equal_seconds",
+    "beats_adam_at_equal_budget",
+    "rivals_mini_batch_lbfgs",
+    "rivals_full_batch_lbfgs",
+    "hig_beats_sven",
+    "cross_entropy",
+    "over_parametrized",
+    "smaller_norm",
+    "implicit_regularisation",
+    "k_and_rtol",
+    "divergence",
+    "trust",
+    "truncation_or_damping",
+    "label_noise",
+    "batch_size",
+    "micro_batch",
+    "param_fraction",
     "polynomial_generators",
     "selection_on_test",
     "failures_are_counted",
+    "variance_components",
 )  # fmt: skip
 
 
