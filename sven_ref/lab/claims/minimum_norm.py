@@ -83,7 +83,8 @@ def verdict(data: dict[str, Any]) -> Verdict:
         return Verdict("does not hold", f"relative errors reach {error:.1g}.")
     return Verdict(
         "holds if",
-        f"J has full row rank and nothing is cut: J δ = R to {worst(v, 'defect'):.0e}, no part in the kernel, and of "
+        f"J has full row rank and nothing is cut: J δ = R to {worst(v, 'defect'):.0e}, no part in the kernel, and "
+        f"of 200 "
         f"others the shortest is {least(v, 'longer'):.2f} times as long; with P < M, {least(v, 'unmet'):.0%} to "
         f"{worst(v, 'unmet'):.0%} of ‖R‖ is out of any step's reach.",
     )

@@ -70,7 +70,7 @@ def tally(verdicts: dict[str, Verdict]) -> str:
 
 def overview(verdicts: dict[str, Verdict]) -> str:
     """One line a claim."""
-    lines = [[link(name), f"**{v.word}**", v.line, f"`{name}`"] for name, v in verdicts.items()]
+    lines = [[link(name), f"**{v.word}**", sentence(v), f"`{name}`"] for name, v in verdicts.items()]
     return left(markdown_table(["claim", "verdict", "the numbers that decide", "`NAME`"], lines))
 
 
@@ -93,12 +93,18 @@ def section(name: str, results: Results, judged: Verdict) -> str:
             f"### {claim.title}\n",
             f"{claim.statement} ({claim.where})\n",
             f"*Conditions.* {claim.conditions}{counted}\n",
-            f"**Verdict: {judged.word}.** {judged.line}\n",
+            f"**Verdict: {judged.word}**{'' if judged.word == 'holds if' else '.'} {sentence(judged)}\n",
             numbers(module(name).table(data)),
             f"*Rule.* {rule} `sven-ref claims {name}`, {results[name]['seconds']:g} s; "
             f"`sven_ref/lab/claims/{name}.py` has the mathematics.\n",
         ]
     )
+
+
+def sentence(judged: Verdict) -> str:
+    """The line with a capital, unless it goes on from "holds if" or begins with a symbol."""
+    first = judged.line[:1]
+    return judged.line if judged.word == "holds if" or not first.isascii() else first.upper() + judged.line[1:]
 
 
 def numbers(lines: list[dict[str, Any]]) -> str:
