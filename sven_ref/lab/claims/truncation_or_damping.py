@@ -29,7 +29,7 @@ CLAIM = Claim(
     settles=("criticism 15", "criticism 5"),
 )
 STRENGTHS, ETAS, TASKS = (1e-4, 1e-3, 1e-2, 0.1), (0.1, 0.5), ("toy", "polynomial")
-EQUAL = 0.1  # decades
+EQUAL, LM = 0.1, "Levenberg–Marquardt"  # decades
 
 
 def compute(effort: Effort) -> dict[str, Any]:
@@ -42,7 +42,7 @@ def compute(effort: Effort) -> dict[str, Any]:
             arm = small(task, "sven", {"lr": lr, "rtol": s}, effort)
             cut[f"{s:g}, η {lr}"] = arm
             damped[f"{s:g}, η {lr}"] = replace(arm, damping=s * s)
-        groups = {"cut": cut, "damped": damped, "Levenberg–Marquardt": {"defaults": small(task, "lm", {}, effort)}}
+        groups = {"cut": cut, "damped": damped, LM: {"defaults": small(task, "lm", {}, effort)}}
         data[task] = {}
         for method, arms in groups.items():
             found = tables(effort, arms, *size(effort))
@@ -63,7 +63,10 @@ def verdict(data: dict[str, Any]) -> Verdict:
         f"{t} × {factor(ratios[t])} (cut {m['cut']['setting']}; damped {m['damped']['setting']})"
         for t, m in data.items()
     )
-    line = f"test loss with the cut over that with damping: {line}."
+    marquardt = (f"{t} × {factor(decades(m[LM]['test'], m['damped']['test']))}" for t, m in data.items())
+    line = (
+        f"test loss with the cut over that with damping: {line}; {LM}, untuned, over damping: {', '.join(marquardt)}."
+    )
     return judged(good, list(data), line, "the task", [t for t, d in ratios.items() if d.low > 0])
 
 
