@@ -74,5 +74,5 @@ def judged(
     if len(won) == len(everything):
         return Verdict("holds", line)
     if won:
-        return Verdict("holds if", f"{what} is {' or '.join(won)}. {line}")
+        return Verdict("holds if", f"{what} is {' or '.join(won)}. {line[0].upper()}{line[1:]}")
     return Verdict("does not hold" if lost is None or lost else "open", line)

@@ -148,7 +148,9 @@ def verdict(data: dict[str, Any]) -> Verdict:
         return Verdict("holds", line)
     if "first" not in least or "later" not in least:
         return Verdict("does not hold", line)
-    return Verdict("holds if", f"rtol ≥ {least['first']} at the first step, ≥ {least['later']} later. {line}")
+    return Verdict(
+        "holds if", f"rtol ≥ {least['first']} at the first step, ≥ {least['later']} later. {line[0].upper()}{line[1:]}"
+    )
 
 
 def table(data: dict[str, Any]) -> list[dict[str, str]]:
