@@ -27,7 +27,12 @@ def test_the_page_is_what_its_numbers_give():
 
 
 def test_every_claim_is_on_the_page():
-    assert list(RESULTS) == list(CLAIMS)
+    """One that has not been computed is open, with that as its reason."""
+    text = (DOCS / "claims.md").read_text(encoding="utf-8")
+    for name in CLAIMS:
+        assert f"### {module(name).CLAIM.title}\n" in text
+        assert name in RESULTS or ledger.verdict(name, RESULTS).word == "open"
+    assert set(RESULTS) <= set(CLAIMS)
     assert {p.stem for p in (DOCS.parent / "sven_ref" / "lab" / "claims").glob("*.py")} >= set(CLAIMS)
 
 
@@ -51,13 +56,14 @@ def test_a_claim_is_a_whole_one(name):
     assert module(name).verdict.__doc__
     for text in (claim.statement, claim.conditions):
         assert text.endswith("."), text
-    rows = module(name).table(RESULTS[name]["data"])
-    assert rows
-    assert all(row.keys() == rows[0].keys() for row in rows)
     assert ledger.verdict(name, RESULTS).line.endswith(".")
+    if name in RESULTS:
+        rows = module(name).table(RESULTS[name]["data"])
+        assert rows
+        assert all(row.keys() == rows[0].keys() for row in rows)
 
 
-@pytest.mark.parametrize("name", CLAIMS)
+@pytest.mark.parametrize("name", list(RESULTS))
 def test_its_figure_names_its_axes(name):
     figure = pytest.importorskip("matplotlib.figure", reason="figures need matplotlib: pip install '.[app]'")
     axes = figure.Figure().subplots()

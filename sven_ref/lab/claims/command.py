@@ -59,7 +59,7 @@ def claims(
         ledger.write(folder / "claims.json", results)
         if write:
             save(DOCS, ledger.read(DOCS / "claims.json") | {name: results[name]})
-    (folder / "claims.md").write_text(page.render(results), encoding="utf-8")
+    (folder / "claims.md").write_text(page.render(results, list(results)), encoding="utf-8")
     verdicts = {name: ledger.verdict(name, results) for name in results}
     console.print(rich_table("The ledger", ["claim", "verdict"], [[n, v.word] for n, v in verdicts.items()]))
     console.print(f"{page.tally(verdicts).partition('.')[0]}; {folder}", markup=False, soft_wrap=True)

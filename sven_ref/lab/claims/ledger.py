@@ -34,7 +34,9 @@ def run(name: str, effort: Effort) -> dict[str, Any]:
 
 
 def verdict(name: str, results: Results) -> Verdict:
-    """What the claim's own rule says of its numbers."""
+    """What the claim's own rule says of its numbers; open where there are none."""
+    if name not in results:
+        return Verdict("open", f"Its computation is here and has not been run: `sven-ref claims {name} --write`.")
     judged: Verdict = module(name).verdict(results[name]["data"])
     return judged
 
@@ -74,7 +76,7 @@ def changed_verdicts(old: Results, new: Results) -> list[str]:
     """One line for each claim of `new` whose verdict is another than in `old`."""
     lines = []
     for name in present(new):
-        was, is_ = verdict(name, old).word if name in old else "not there", verdict(name, new).word
+        was, is_ = verdict(name, old).word, verdict(name, new).word
         if was != is_:
             lines.append(f"{name}: the page says {was!r}, this run {is_!r}")
     return lines

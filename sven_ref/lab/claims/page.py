@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
 from ..console import markdown_table
 from .claim import WORDS, Verdict
-from .ledger import Results, present, verdict
-from .registry import module
+from .ledger import Results, verdict
+from .registry import CLAIMS, module
 
 HEAD = """# The ledger of claims
 
@@ -39,9 +40,8 @@ def rows() -> dict[str, dict[str, str]]:
     return tomllib.loads((files(__package__) / "rows.toml").read_text(encoding="utf-8"))
 
 
-def render(results: Results) -> str:
-    """The page."""
-    names = present(results)
+def render(results: Results, names: Sequence[str] = CLAIMS) -> str:
+    """The page of these claims."""
     verdicts = {name: verdict(name, results) for name in names}
     parts = [HEAD, "## All claims\n", tally(verdicts), overview(verdicts)]
     for kind, title in (("criticism", "What reviewers asked"), ("claim", "What the paper claims")):
@@ -85,7 +85,10 @@ def settled(kind: str, verdicts: dict[str, Verdict]) -> str:
 
 def section(name: str, results: Results, judged: Verdict) -> str:
     """Statement, conditions, verdict, numbers, rule, command."""
-    claim, data = module(name).CLAIM, results[name]["data"]
+    claim = module(name).CLAIM
+    if name not in results:
+        return f"### {claim.title}\n\n{claim.statement} ({claim.where})\n\n**Verdict: open.** {judged.line}\n"
+    data = results[name]["data"]
     rule = " ".join((module(name).verdict.__doc__ or "").split())
     counted = f" {data['draws']} data draws × {data['seeds']} seeds." if "data draws" not in claim.conditions else ""
     return "\n".join(
