@@ -47,9 +47,9 @@ def illustrated(text: str) -> str:
     """The page with its thumbnails and figures."""
     head, title, rest = text.partition("## All claims")
     table, following, rest = rest.partition("\n## ")
-    lines = []
+    lines, computed = [], ledger.read(RESULTS)
     for line in table.split("\n"):
-        if name := re.search(r"\| `(\w+)` \|$", line):
+        if (name := re.search(r"\| `(\w+)` \|$", line)) and name[1] in computed:
             line = f"| ![](built/figures/claim-{name[1]}-small.svg) {line}"
         elif line.startswith("| ---"):
             line = f"| --- {line}"
