@@ -20,17 +20,18 @@ from .registry import CLAIMS, module
 HEAD = """# The ledger of claims
 
 What the paper (arXiv 2604.01279) says of Sven, what its reviewers asked, and what a computation answers. This page is
-written from `docs/claims.json`, the numbers of one run of
+written from `docs/claims.json`, the numbers that these commands gave, all claims or one:
 
 ```sh
 sven-ref claims --write
+sven-ref claims minimum_norm --write
 ```
 
 **Verdicts.** *Holds*; *holds if*, under the condition that its line names; *does not hold*; *open*, with what is
 missing. Each follows from the stored numbers by the rule at the end of its section. Intervals are 95 %, Student's, over
 draws of the data; seeds (of θ_0 and of the batches) are averaged inside a draw. Options are selected on validation
 data and reported on test data. Runs that diverge are counted and shown as finished/attempted. No verdict rests on one
-draw or one seed.
+draw or one seed. Seconds are of a shared machine; a run that an earlier claim has trained costs none.
 """
 
 
