@@ -3,6 +3,7 @@
 - every page is run by `pages.run`; what it prints must be what it states, and its figures are saved as SVG
 - formulas become MathML, which browsers draw by themselves, in the font that `fonts.py` puts beside the page
 - the specification gets its checks, and "SPEC 3.1" on any page becomes a link to the clause
+- the ledger of claims gets its figures
 - pages under `built/` are made from examples/ and from the code before anything is read
 """
 
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import arrows
+import claim_figures
 import clauses
 import gallery
 import pages
@@ -54,6 +56,7 @@ def before_reading(app: Sphinx) -> None:
     (built / "figures").mkdir(parents=True, exist_ok=True)
     (built / "rooms.svg").write_text(arrows.svg(arrows.rooms()), encoding="utf-8")
     gallery.write(built)
+    claim_figures.write(built / "figures")
     static.mkdir(parents=True, exist_ok=True)
     (static / "play-data.js").write_text(f"const PLAY = {play.dumps()};\n", encoding="utf-8")
     stylesheet.write_fonts(static)
@@ -74,6 +77,8 @@ def on_source(app: Sphinx, docname: str, source: list[str]) -> None:
         for stated, output in pages.disagreements(text, printed):
             log.warning("stated\n%s\nbut printed\n%s", stated, output, location=docname)
     text = pages.without_links_outside(text, (Path(app.srcdir) / docname).parent)
+    if docname == "claims":
+        text = claim_figures.illustrated(text)
     if docname == "spec":
         text = clauses.annotated(text)
     else:

@@ -1,4 +1,4 @@
-"""`sven-ref train`, `reproduce` and `study`: their options, whose defaults are those of the functions they call."""
+"""`sven-ref train`, `reproduce`, `study`, `claims`: options, whose defaults are those of the functions they call."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 from typing import Any
 
 from . import reproduce, single, studies
+from .claims import command as claims
 from .protocols import read
 from .runs import OPTIMIZERS
 from .study_cells import STUDIES
@@ -13,10 +14,11 @@ from .tasks import TASKS
 
 
 def add_parsers(commands: Any) -> None:
-    """Add the three to the command line's subparsers."""
+    """Add the four to the command line's subparsers."""
     add_train(commands)
     add_reproduce(commands)
     add_study(commands)
+    claims.add_parser(commands)
 
 
 def names(text: str) -> list[str]:

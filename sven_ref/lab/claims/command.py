@@ -1,0 +1,94 @@
+"""`sven-ref claims`: computes claims, prints the ledger, writes results, page and figures.
+
+OUT/claims.json, claims.md, figures/NAME.svg        what was asked for
+docs/claims.json, claims.md                         with --write, in a checkout; other claims' entries stay
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ...errors import ArgumentError, check_choice, check_integer
+from ..console import require, rich_table, writable
+from ..runs import use_data
+from . import ledger, page
+from .claim import Effort
+from .registry import CLAIMS, module
+
+DOCS = Path(__file__).parents[3] / "docs"
+
+
+def claims(
+    names: Sequence[str] = (),
+    *,
+    quick: bool = False,
+    workers: int = 2,
+    data: str | None = None,
+    out: str | Path | None = None,
+    write: bool = False,
+    check: bool = False,
+) -> int:
+    """Compute the claims named, or all; 1 where `check` finds a verdict that is not the page's, else 0.
+
+    `write` renders docs/claims.md anew; `quick` numbers are no page's, so the two exclude each other.
+    """
+    for name in names:
+        check_choice("claim", name, CLAIMS)
+    check_integer("workers", workers, 0)
+    if write and quick:
+        raise ArgumentError("write = True: must go without quick, whose numbers are no page's")
+    if (write or check) and not (DOCS / "conf.py").exists():
+        raise ArgumentError("write, check: must be in a checkout of the project, which has docs/")
+    require("matplotlib", "rich", purpose="claims")
+    from matplotlib.figure import Figure
+    from rich.console import Console
+
+    use_data(data)
+    folder, console = writable(out or ("sven-claims-quick" if quick else "sven-claims")), Console(highlight=False)
+    figures, effort = writable(folder / "figures"), Effort(quick, workers, folder)
+    results: ledger.Results = {}
+    for name in names or CLAIMS:
+        results[name] = ledger.run(name, effort)
+        judged = ledger.verdict(name, results)
+        console.print(f"{name}: {judged.word}. {judged.line} ({results[name]['seconds']:g} s)", markup=False)
+        fig = Figure(figsize=(5.2, 3.4), layout="constrained")
+        module(name).draw(fig.subplots(), results[name]["data"])
+        fig.savefig(figures / f"{name}.svg")
+        ledger.write(folder / "claims.json", results)
+        if write:
+            save(DOCS, ledger.read(DOCS / "claims.json") | {name: results[name]})
+    (folder / "claims.md").write_text(page.render(results, list(results)), encoding="utf-8")
+    verdicts = {name: ledger.verdict(name, results) for name in results}
+    console.print(rich_table("The ledger", ["claim", "verdict"], [[n, v.word] for n, v in verdicts.items()]))
+    console.print(f"{page.tally(verdicts).partition('.')[0]}; {folder}", markup=False, soft_wrap=True)
+    if not check:
+        return 0
+    changed = ledger.changed_verdicts(ledger.read(DOCS / "claims.json"), results)
+    for line in changed:
+        console.print(line, markup=False)
+    return int(bool(changed))
+
+
+def save(folder: Path, results: ledger.Results) -> None:
+    """Results and the page they make."""
+    ledger.write(folder / "claims.json", results)
+    (folder / "claims.md").write_text(page.render(results), encoding="utf-8")
+
+
+def add_parser(commands: Any) -> None:
+    """`claims`: its options."""
+    p = commands.add_parser(
+        "claims",
+        help="what the paper claims and its reviewers asked, each settled by a computation",
+        description="Computes claims, all or those named, and prints their verdicts: " + ", ".join(CLAIMS) + ".",
+    )
+    p.add_argument("names", nargs="*", metavar="NAME", help="only these")
+    p.add_argument("--quick", action="store_true", help="fewer draws, seeds and epochs: a look, in minutes")
+    p.add_argument("--workers", type=int, metavar="N", help="processes at a time, one thread each; 0: this one")
+    p.add_argument("--data", metavar="DIR", help="where MNIST is, if SVEN_REF_DATA does not say")
+    p.add_argument("--out", metavar="DIR", help="where results, page, figures and trained runs are written")
+    p.add_argument("--write", action="store_true", help="write docs/claims.md and docs/claims.json of this checkout")
+    p.add_argument("--check", action="store_true", help="fail where a verdict is not the one of docs/claims.md")
+    p.set_defaults(command=claims, **(claims.__kwdefaults__ or {}))
