@@ -69,13 +69,17 @@ def test_the_update_is_that_of_one_process(client, solver, n_shards):
 
 
 @needs_dask
+@pytest.mark.parametrize("sizes", [(6,), (3, 3), (2, 1, 2, 1)])
 @pytest.mark.parametrize("solver", ["svds", "dense"])
-def test_the_update_by_products_alone(client, solver):
+def test_the_update_by_products_alone(client, solver, sizes):
+    """One round trip a product, and one for J; the columns of `dense` are one block."""
     batch, options = tuple(a[:6] for a in BATCH), {**STEP, "k": 1}
     one, _ = sr.step(PROBLEM, THETA, batch, solver=solver, **options)
-    new, info = sr.step(ShardedProblem(PROBLEM, client, 2), THETA, batch, solver=solver, **options)
+    sharded = ShardedProblem(PROBLEM, client)
+    new, info = sr.step(sharded, THETA, sharded.scatter(cut(batch, *sizes)), solver=solver, **options)
     assert same(one, THETA)(new)
     assert info.solver == solver
+    assert sharded.round_trips == (2 if solver == "dense" else 1 + info.n_jvp + info.n_vjp)
 
 
 @needs_dask
