@@ -1,6 +1,8 @@
 """What is checked, each by one command: `nox -s lint`, `tests`, `docs`, `browser`, `package`. `nox` runs them all.
 
-What they make is in build/: the site in build/site, screenshots in build/screenshots, wheels in build/dist.
+A session has the Python that nox has. `.ci/run` runs lint, docs, browser and package on the newest, after the tests by
+the README's command. What they make is in build/: the site in build/site, screenshots in build/screenshots, wheels in
+build/dist.
 """
 
 import shutil
@@ -8,15 +10,17 @@ from pathlib import Path
 
 import nox
 
+nox.needs_version = ">=2024.10.9"  # `requires`
 nox.options.default_venv_backend = "venv"
 nox.options.error_on_missing_interpreters = False
 PYTHONS = ["3.11", "3.12", "3.13", "3.14"]
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Style, types and the README's line counts."""
-    session.install("-e", ".[app,dev]")
+    """Style and types."""
+    session.install("-e", ".[app,dev,test]")
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
     session.run("mypy")
@@ -25,49 +29,46 @@ def lint(session: nox.Session) -> None:
 @nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
     """The ordinary tests, on every Python that is here: `nox -s tests-3.11` for one."""
-    session.install("-e", ".[app,test]")
+    session.install("-e", ".[app,dask,test]")
     session.run("python", "-m", "pytest", *session.posargs)
 
 
 @nox.session
 def docs(session: nox.Session) -> None:
-    """The site, into build/site; a warning is an error."""
+    """The site, built anew into build/site; a warning is an error."""
     session.install("-e", ".[docs]")
-    build(session)
+    shutil.rmtree("build/site", ignore_errors=True)
+    session.run("sphinx-build", "-W", "--keep-going", "-q", "docs", "build/site")
     session.log("open build/site/index.html")
 
 
-def build(session: nox.Session) -> None:
-    """Build the site anew."""
-    shutil.rmtree("build/site", ignore_errors=True)
-    session.run("sphinx-build", "-W", "--keep-going", "-q", "docs", "build/site")
-
-
-@nox.session
+@nox.session(requires=["docs"])
 def browser(session: nox.Session) -> None:
     """Every page of build/site in a headless Chromium; screenshots into build/screenshots."""
+    if not any(map(shutil.which, BROWSERS)):
+        session.skip(f"no browser on PATH, none of {', '.join(BROWSERS)}: the site was built and not looked at")
     session.install("-e", ".[browser]")
-    if not Path("build/site/index.html").exists():
-        build(session)
     session.run("python", "-m", "pytest", "-q", "tests/browser", *session.posargs, env={"SVEN_REF_SITE": "build/site"})
 
 
 @nox.session
 def package(session: nox.Session) -> None:
-    """Wheel and sdist: built, checked; the sdist's tests run against the installed wheel, from another directory."""
+    """Wheel and sdist, built and checked; the sdist's tests against the installed wheel, from another directory.
+
+    Dask and JAX are installed, so that no test of theirs is left out, and the core's coverage is taken on the way.
+    """
     session.install("build", "twine")
     dist, elsewhere = Path("build/dist").absolute(), Path(session.create_tmp()).absolute()
-    for old in dist.glob("*"):
-        old.unlink()
+    shutil.rmtree(dist, ignore_errors=True)
     session.run("python", "-m", "build", "--outdir", str(dist))
-    files = [str(path) for path in dist.iterdir()]
-    session.run("twine", "check", "--strict", *files)
-    wheel = next(path for path in files if path.endswith(".whl"))
-    sdist = next(path for path in files if path.endswith(".tar.gz"))
-    session.install(f"sven-ref[app,test] @ {Path(wheel).as_uri()}")
+    (sdist,), (wheel,) = dist.glob("*.tar.gz"), dist.glob("*.whl")
+    session.run("twine", "check", "--strict", str(sdist), str(wheel))
+    session.install(f"sven-ref[app,dask,test] @ {wheel.as_uri()}", "coverage", "jax")
     shutil.rmtree(elsewhere)
-    session.run("python", "-m", "tarfile", "-e", sdist, str(elsewhere))
+    session.run("python", "-m", "tarfile", "-e", str(sdist), str(elsewhere))
     (tree,) = elsewhere.glob("sven_ref-*")
     session.chdir("/")  # not the tree: what is imported must be the wheel's
     session.run("python", "-c", "import sven_ref; assert 'site-packages' in sven_ref.__file__, sven_ref.__file__")
-    session.run("pytest", "-q", str(tree / "tests"), *session.posargs)
+    session.env["COVERAGE_FILE"], settings = str(elsewhere / "coverage"), f"--rcfile={tree / 'pyproject.toml'}"
+    session.run("coverage", "run", settings, "-m", "pytest", "-q", str(tree / "tests"), *session.posargs)
+    session.run("coverage", "report", settings)

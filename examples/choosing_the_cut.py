@@ -44,6 +44,6 @@ for (rtol, infos), style in zip(runs.items(), ("-", "--", "-.", ":"), strict=Tru
     left.semilogy([infos[0].residual_norm, *(i.actual_norm for i in infos)], style, label=f"rtol = {rtol:.0e}")
     right.plot([i.rank for i in infos], style, label=f"rtol = {rtol:.0e}")
 left.set(xlabel="step", ylabel="‖R‖", ylim=(1e-4, 1e3))
-right.set(xlabel="step", ylabel="rank q")
+right.set(xlabel="step", ylabel="rank q", yticks=range(0, 25, 4))
 left.legend()
 plt.show()

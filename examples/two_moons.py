@@ -50,7 +50,7 @@ left.contour(g1, g2, (f[:, 1] - f[:, 0]).reshape(g1.shape), [0.0], colors="black
 left.plot(*x[y == 0].T, "o", ms=4, color="#0072B2", label="class 0")
 left.plot(*x[y == 1].T, "^", ms=4, color="#D55E00", label="class 1")
 left.set(xlabel="first input", ylabel="second input")
-left.legend(loc="upper right")
+left.legend(loc="upper right", frameon=True)
 middle.semilogy(curve, "o-", ms=3, color="#0072B2")
 middle.set(xlabel="epoch", ylabel="mean cross-entropy (nats)")
 plt.show()

@@ -6,15 +6,20 @@ What a page may contain is said in docs/_ext/pages.py. `nox -s docs browser` bui
 import ast
 import re
 import shlex
+import subprocess
 import sys
 from functools import cache
-from itertools import takewhile
+from itertools import pairwise, takewhile
 from pathlib import Path
 
+import autograd.numpy as anp
+import numpy as np
 import pytest
+from autograd import value_and_grad
 
 import sven_ref as sr
 from sven_ref import cli
+from sven_ref.conformance import loader
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -27,7 +32,6 @@ import pages  # noqa: E402
 ALL = sorted(p for p in DOCS.rglob("*.md") if "built" not in p.parts)
 PROSE = [*ALL, ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
 TAUGHT = [p for p in ALL if p.parent.name == "lessons" or p.stem in ("exercises", "faq", "play")]
-OKABE_ITO = {"#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"}  # and greys
 TOP = ("sven_ref/", "tests/", "docs/", "examples/")
 
 
@@ -52,15 +56,23 @@ def test_code_runs_and_prints_what_is_stated(path, plt):
     if elsewhere := pages.ELSEWHERE.search(text):
         assert path.name in (ROOT / elsewhere[2]).read_text(encoding="utf-8")
     for title, fig in drawn:
-        for axes in fig.axes:
-            assert axes.get_xlabel() or axes.get_ylabel(), f"{title}: an axis without a name"
-            for line in axes.lines:
-                colour = plt.matplotlib.colors.to_hex(line.get_color())
-                assert colour.upper() in OKABE_ITO or len({colour[1:3], colour[3:5], colour[5:7]}) == 1, title
+        assert not list(pages.unreadable(fig)), title
     for block in pages.blocks(text):
         if block.kind == "draw":
             assert block.options["caption"].endswith(".")
             assert block.options["alt"].endswith(".")
+
+
+def test_a_page_is_taken_apart_by_the_command_of_the_lessons(tmp_path, capsys):
+    """`--code` gives one script that runs alone; what it prints is what the page states."""
+    (line,) = [
+        line for line in (DOCS / "lessons" / "index.md").read_text(encoding="utf-8").splitlines() if "--code" in line
+    ]
+    _, script, *arguments = shlex.split(line.partition(">")[0])
+    done = subprocess.run([sys.executable, script, *arguments], cwd=ROOT, capture_output=True, text=True, check=True)
+    exec(compile(done.stdout, "lesson.py", "exec"), {"__name__": "__main__"})
+    stated = [b.body for b in pages.blocks((ROOT / arguments[-1]).read_text(encoding="utf-8")) if b.kind == "text"]
+    assert capsys.readouterr().out == "".join(stated)
 
 
 @pytest.mark.parametrize("path", ALL, ids=name)
@@ -104,6 +116,13 @@ def test_relative_links_lead_somewhere(path):
         if anchor:
             heads = re.findall(r"^#+ (.*)$", where.read_text(encoding="utf-8"), re.MULTILINE)
             assert anchor in {re.sub(r"[^\w\- ]", "", head).strip().lower().replace(" ", "-") for head in heads}, target
+
+
+def test_links_to_other_pages_stay_and_those_out_of_the_site_become_paths():
+    text = "[it](../exercises.md) and [this](../../examples/two_moons.py)"
+    changed = pages.without_links_outside(text, DOCS / "lessons")
+    assert changed == "[it](../exercises.md) and this (`examples/two_moons.py`)"
+    assert pages.without_links_outside("[docs](../CHANGELOG.md)", DOCS) == "docs (`CHANGELOG.md`)"
 
 
 def calls(line):
@@ -157,6 +176,55 @@ def test_cases_of_the_vectors_name_clauses_there_are():
     assert {c for c in clauses.vectors() if "." in c} <= set(clauses.CHECKS)
 
 
+def test_every_clause_has_cases_or_a_reason_for_none():
+    named = set(clauses.vectors())
+    assert {c for c in clauses.CHECKS if c not in named} == {*clauses.SHOWN, *clauses.NO_CASE}
+    assert not clauses.SHOWN.keys() & clauses.NO_CASE.keys()
+
+
+def test_the_cases_that_show_a_law_do():
+    cases = {case.id: case for case in loader.load().cases}
+    asked, answers = ({i: getattr(case, what) for i, case in cases.items()} for what in ("input", "expected"))
+    shown = {law: [(asked[i], answers[i]) for i in ids] for law, ids in clauses.SHOWN.items()}
+
+    def arrays(i, *names):
+        return [np.array(i[name]) for name in names]
+
+    ((i, _),) = shown["3.6"]
+    (J,) = arrays(i, "J")
+    assert np.ptp(np.linalg.svd(J, compute_uv=False)) < 1e-12  # any U will do
+    (a, product), (b, back) = shown["7.1"]
+    assert a["J"] == b["J"]
+    assert np.dot(product["product"], b["u"]) == np.dot(a["v"], back["product"])
+    ((i, answer),) = shown["7.2"]
+    J, R = arrays(i, "J", "R")
+    assert np.allclose(answer["update"], J.T @ np.linalg.solve(J @ J.T, R))
+    (a, one), (b, two) = shown["7.4"]
+    assert np.allclose(np.abs(a["R"]), np.abs(b["R"]))
+    assert a["R"] != b["R"]
+    assert np.allclose(one["update"], two["update"], rtol=1e-14)
+    ((i, answer),) = shown["7.6"]
+    net = sr.MLP(i["model"]["sizes"], i["model"]["activation"])
+    batch = arrays(i["batches"][0], "x", "y")
+    theta, after = np.array(i["theta"]), np.array(answer["thetas"][0])
+    L, g = value_and_grad(lambda t: anp.sum((net(t, batch[0]) - batch[1]) ** 2))(theta)
+    assert np.allclose(theta - after, i["lr"] * L * g / (g @ g))
+    ((i, answer),) = shown["7.7"]
+    residuals = [np.dot([[1, 1], [3, 1]], t) - [2, 4] for t in (i["theta"], *answer["thetas"])]
+    assert i["lr"] == 0.5
+    assert all(np.array_equal(b, a / 2) for a, b in pairwise(residuals))
+    ((i, answer),) = shown["7.8"]
+    J, R = arrays(i, "J", "R")
+    assert np.abs(J.T @ (R - J @ answer["update"])).max() < 1e-12
+    for i, answer in shown["7.10"]:
+        J, R = arrays(i, "J", "R")
+        kept = np.unique(np.column_stack([J, R]), axis=0)
+        assert len(kept) == len(J) - 1
+        delta = np.linalg.pinv(kept[:, :-1]) @ kept[:, -1]
+        theirs = answer["update"] if "update" in answer else (np.array(i["theta"]) - answer["theta"]) / i["lr"]
+        assert np.allclose(delta, theirs)
+
+
 def test_clauses_that_are_referred_to_exist():
     known = {*clauses.CHECKS, *"1234567", "8"}
     for path in [*ALL, *(ROOT / "sven_ref").rglob("*.py"), *(ROOT / "tests").rglob("*.py")]:
@@ -204,7 +272,6 @@ def test_the_arrows_that_are_drawn():
 
 def test_the_page_to_play_with_has_the_steps_of_the_library():
     """From its U, s, Vt and R the update is `sr.step`'s; what the browser makes of them is in tests/browser."""
-    import numpy as np
     import play
 
     data = play.data()

@@ -46,6 +46,15 @@ def test_ci_runs_the_readmes_commands():
     assert "README.md" in (ROOT / ".ci" / "run").read_text()
 
 
+def test_ci_and_contributors_run_the_same_sessions():
+    noxfile = (ROOT / "noxfile.py").read_text()
+    (contributing,) = re.findall(r"nox -s ([\w ]+)$", (ROOT / "CONTRIBUTING.md").read_text(), re.MULTILINE)
+    in_ci = re.findall(r"nox -s ([\w ]+?)(?: >.*)?$", (ROOT / ".ci" / "run").read_text(), re.MULTILINE)
+    assert " ".join(in_ci) == contributing
+    for session in contributing.split():
+        assert re.search(rf"^def {session}\(session: nox.Session\)", noxfile, re.MULTILINE), session
+
+
 def test_every_linked_file_exists():
     for target in re.findall(r"\]\((?!http)([^)#]+)\)", README.read_text()):
         assert (ROOT / target).exists(), target

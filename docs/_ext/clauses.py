@@ -3,7 +3,8 @@
     python docs/_ext/clauses.py        the table, as the site shows it
 
 `CHECKS` is kept by hand, since a test may rest on several clauses; tests/test_docs.py holds it to the tree: every
-clause of the page is listed, every test exists. Cases of the vectors name their clause themselves.
+clause of the page is listed, every test exists. Cases of the vectors name their clause themselves; for a clause that
+none names, `SHOWN` has cases of other clauses that show it, or `NO_CASE` the reason why there is none.
 """
 
 from __future__ import annotations
@@ -88,6 +89,32 @@ CHECKS: dict[str, dict[str, list[str]]] = {
 }
 
 
+SHOWN = {
+    "3.6": ["pinv-apply-tie-all"],
+    "7.1": ["matvec-hand-square", "rmatvec-hand-square"],
+    "7.2": ["pinv-apply-wide"],
+    "7.4": ["pinv-apply-rows-signed", "pinv-apply-rows-flipped"],
+    "7.6": ["trajectory-batch-of-one"],
+    "7.7": ["trajectory-hand"],
+    "7.8": ["pinv-apply-tall"],
+    "7.10": ["pinv-apply-duplicate-rows", "step-duplicate-rows"],
+}
+RELATION = "it relates two answers, and a case asks for one"
+NO_CASE = {
+    "2.6": "each states its κ",
+    "4.2": "the record is no part of an answer",
+    "5.2": "each is given its columns, as in 5.1",
+    "6.2": RELATION,
+    "6.3": RELATION,
+    "6.4": "nothing damped is asked for",
+    "7.3": RELATION,
+    "7.5": RELATION,
+    "7.9": RELATION,
+    "7.11": RELATION,
+    "8": "it is about runs",
+}
+
+
 def clauses(text: str) -> list[str]:
     """The numbers of the clauses of the page, in order."""
     return [m[1] or m[2] for m in CLAUSE.finditer(text)]
@@ -126,6 +153,10 @@ def checked_by(number: str, cases: dict[str, list[str]]) -> Iterator[str]:
         summary = f"and by {len(ids)} {'case' if len(ids) == 1 else 'cases'} of the vectors"
         listing = ", ".join(f"`{i}`" for i in ids)
         yield f'<details class="checked"><summary>{summary}</summary>\n\n{listing}\n\n</details>'
+    elif number in SHOWN:
+        yield f"{{.checked}}\nShown by the vectors {' and '.join(f'`{i}`' for i in SHOWN[number])}."
+    else:
+        yield f"{{.checked}}\nNo vector has it: {NO_CASE[number]}."
 
 
 if __name__ == "__main__":

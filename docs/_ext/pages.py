@@ -13,7 +13,8 @@ A page that names another test, `<!-- outputs: tests/… -->`, leaves to that te
 
 One that says `<!-- code: tests/… -->` leaves to that test its code as well: it needs more than the extra `app`.
 
-    python docs/_ext/pages.py docs/faq.md ...        run the pages and put what they print into their text blocks
+    python docs/_ext/pages.py docs/faq.md ...            run the pages and put what they print into their text blocks
+    python docs/_ext/pages.py --code docs/faq.md         print the python of a page
 """
 
 from __future__ import annotations
@@ -95,6 +96,24 @@ def run(text: str, name: str, on_figure: Callable[[str, Any], None] | None = Non
     return printed
 
 
+def without_links_outside(text: str, folder: Path) -> str:
+    """Links to files that are no part of the site, those outside of docs/, as the paths they name."""
+
+    def plain(m: re.Match[str]) -> str:
+        target = (folder / m[2]).resolve()
+        if target.is_relative_to(DOCS.resolve()):
+            return m[0]
+        path = str(target.relative_to(ROOT.resolve()))
+        return f"`{path}`" if m[1] == path else f"{m[1]} (`{path}`)"
+
+    return re.sub(r"\[([^\]\n]+)\]\((\.\./[^)\s]+)\)", plain, text)
+
+
+def code(text: str) -> str:
+    """The python of a page as one script."""
+    return "\n".join(block.body for block in blocks(text) if block.kind == "python" and not block.quoted)
+
+
 def disagreements(text: str, printed: list[tuple[Block, str]]) -> Iterator[tuple[str, str]]:
     """(stated, printed) of each section that has python and where these are not the same, line by line."""
     if ELSEWHERE.search(text):
@@ -123,11 +142,28 @@ def unsupported_numbers(text: str) -> list[str]:
     """Numbers of three or more digits in the prose that no code and no output of the page shows."""
     shown = " ".join(block.body for block in blocks(text)).replace(",", "").replace("_", "")
     prose = FORMULA.sub(" ", FENCE.sub(" ", text))
-    prose = re.sub(r"`[^`\n]*`|\]\([^)]*\)|arXiv \d+\.\d+|SPEC [\d.]+", " ", prose)
+    prose = re.sub(r"`[^`\n]*`|\]\([^)]*\)|(?:arXiv|Python|SPEC) [\d.]+", " ", prose)
     shown = re.sub(r"e([+-]?)0+(?=\d)", r"e\1", shown)  # 1e-08 is 1e-8
     known = set(re.findall(r"\d+(?:\.\d+)?(?:e[+-]?\d+)?", shown))
     long = [n.replace(",", "") for n in NUMBER.findall(prose) if sum(c.isdigit() for c in n) >= 3 or "e" in n]
     return [n for n in long if n not in known]
+
+
+OKABE_ITO = {"#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"}  # and greys
+
+
+def unreadable(fig: Any) -> Iterator[str]:
+    """What a reader would miss in a figure: names of its axes, colours that every kind of colour vision tells apart."""
+    from matplotlib.colors import to_hex
+
+    for axes in fig.axes:
+        bar = axes.get_label() == "<colorbar>"
+        if not (axes.get_xlabel() or bar) or not axes.get_ylabel():
+            yield f"an axis without a name: {axes.get_xlabel()!r}, {axes.get_ylabel()!r}"
+        for line in axes.lines:
+            colour = to_hex(line.get_color()).upper()
+            if colour not in OKABE_ITO and len({colour[1:3], colour[3:5], colour[5:7]}) > 1:
+                yield f"colour {colour}"
 
 
 def update(text: str, name: str) -> str:
@@ -144,5 +180,8 @@ def update(text: str, name: str) -> str:
 
 
 if __name__ == "__main__":
-    for path in map(Path, sys.argv[1:]):
-        path.write_text(update(path.read_text(encoding="utf-8"), str(path)), encoding="utf-8")
+    for path in (Path(argument) for argument in sys.argv[1:] if argument != "--code"):
+        if "--code" in sys.argv:
+            print(code(path.read_text(encoding="utf-8")), end="")
+        else:
+            path.write_text(update(path.read_text(encoding="utf-8"), str(path)), encoding="utf-8")

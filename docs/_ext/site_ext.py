@@ -73,7 +73,7 @@ def on_source(app: Sphinx, docname: str, source: list[str]) -> None:
         printed = pages.run(text, f"{docname}.md", save)
         for stated, output in pages.disagreements(text, printed):
             log.warning("stated\n%s\nbut printed\n%s", stated, output, location=docname)
-    text = OUTSIDE.sub(lambda m: f"`{m[2]}`" if m[1] == m[2] else f"{m[1]} (`{m[2]}`)", text)
+    text = pages.without_links_outside(text, (Path(app.srcdir) / docname).parent)
     if docname == "spec":
         text = clauses.annotated(text)
     else:
@@ -83,8 +83,6 @@ def on_source(app: Sphinx, docname: str, source: list[str]) -> None:
     source[0] = typeset(text)
 
 
-OUTSIDE = re.compile(r"\[([^\]\n]+)\]\(\.\./([^)\s]+)\)")  # a link to a file that is not part of the site
-
 # What is not prose: fences, formulas, code, targets of links, labels, HTML.
 APART = re.compile(
     r"^(`{3,}).*?^\1`*$|^\$\$.*?^\$\$|(`+)[^\n]*?\2|\]\([^)\n]*\)|^\(\S+\)=$|^\{\S+\}$|<[^>\n]+>|\^\{[^}\n]*_[^}\n]*\}|https?://\S+",
@@ -92,7 +90,7 @@ APART = re.compile(
 )
 RAISED = re.compile(r"(?<=[\w)|‖])\^(?:\{([^{}_^]+)\}|([\wκ*]+))")
 LOWERED = re.compile(
-    r"(?<![A-Za-z0-9_])([A-Za-zΑ-Ωα-ωℓ∇Σ)][̃ᵀ]?)_(?:\{([^{}_^]+)\}|([A-Za-z0-9Α-Ωα-ω]+))(?![A-Za-z0-9_])"
+    r"((?:(?<![A-Za-z0-9_])(?:in|out|[A-Za-zΑ-Ωα-ωℓ∇Σ])|\))[̃ᵀ]?)_(?:\{([^{}_^]+)\}|([A-Za-z0-9Α-Ωα-ω]+))(?![A-Za-z0-9_])"
 )
 
 

@@ -38,21 +38,21 @@ function step({ moment, kappa, k, rtol, eta }) {
 
 /* ---- drawing ---------------------------------------------------------------------------------------------------- */
 
-const W = 420, H = 250, LEFT = 52, RIGHT = 10, TOP = 12, BOTTOM = 40;
+const W = 420, H = 270, LEFT = 62, RIGHT = 12, TOP = 12, BOTTOM = 48;
 
 class Plot {
-  constructor(id, [x0, x1], [y0, y1], xlabel, ylabel, log = false) {
+  constructor(id, [x0, x1], xticks, [y0, y1], xlabel, ylabel, log = false) {
     Object.assign(this, { svg: byId(id), x0, x1, y0, y1, log, marks: [] });
     const ticks = (lo, hi, n) => Array.from({ length: n + 1 }, (_, i) => lo + ((hi - lo) * i) / n);
     const step = Math.ceil((y1 - y0) / 5); // of a logarithmic axis, in decades
     const ys = log ? ticks(y0, y0 + step * Math.floor((y1 - y0) / step), Math.floor((y1 - y0) / step)) : ticks(y0, y1, 4);
     for (const y of ys) {
       this.line([[x0, y], [x1, y]], "grid");
-      this.text(LEFT - 6, this.py(y) + 4, log ? `1e${y}` : +y.toFixed(2), "tick", "end");
+      this.text(LEFT - 6, this.py(y) + 5, log ? `1e${y}` : +y.toFixed(2), "tick", "end");
     }
-    for (const x of ticks(x0, x1, 4)) this.text(this.px(x), H - BOTTOM + 16, +x.toFixed(2), "tick", "middle");
+    for (const x of xticks) this.text(this.px(x), H - BOTTOM + 18, x, "tick", "middle");
     this.text((LEFT + W - RIGHT) / 2, H - 6, xlabel, "label", "middle");
-    this.text(12, (TOP + H - BOTTOM) / 2, ylabel, "label", "middle", `rotate(-90 12 ${(TOP + H - BOTTOM) / 2})`);
+    this.text(14, (TOP + H - BOTTOM) / 2, ylabel, "label", "middle", `rotate(-90 14 ${(TOP + H - BOTTOM) / 2})`);
   }
   px(x) { return LEFT + ((x - this.x0) / (this.x1 - this.x0)) * (W - LEFT - RIGHT); }
   py(y) {
@@ -93,18 +93,19 @@ function draw() {
   for (const [id, text] of [["k", o.k], ["rtol", o.rtol.toExponential(1)], ["kappa", kappa], ["eta", o.eta.toFixed(2)]])
     byId(id).setAttribute("aria-valuetext", text);
 
-  const spectrum = new Plot("spectrum", [0, 12], [-8, 0], "i", "σᵢ / σ₁", true);
-  spectrum.line([[0, Math.log10(o.rtol)], [12, Math.log10(o.rtol)]], "cut");
-  spectrum.line([[o.k, -8], [o.k, 0]], "cut");
-  r.s.forEach((sigma, i) => spectrum.dot(i + 0.5, Math.log10(sigma / r.s[0]), r.kept[i] ? "kept" : "dropped"));
+  const range = [0.4, 12.6], numbers = [1, 4, 8, 12];
+  const spectrum = new Plot("spectrum", range, numbers, [-8, 0], "i, number of the triplet", "σᵢ / σ₁", true);
+  spectrum.line(range.map((x) => [x, Math.log10(o.rtol)]), "cut");
+  spectrum.line([[o.k + 0.5, -8], [o.k + 0.5, 0]], "cut");
+  r.s.forEach((sigma, i) => spectrum.dot(i + 1, Math.log10(sigma / r.s[0]), r.kept[i] ? "kept" : "dropped"));
   spectrum.show();
 
-  const parts = new Plot("parts", [0, 12], [0, 1], "i", "share of ‖R‖²");
-  r.parts.forEach((part, i) => parts.bar(i + 0.5, part, 0.7, r.kept[i] ? "kept" : "dropped"));
+  const parts = new Plot("parts", range, numbers, [0, 1], "i, number of the triplet", "share of ‖R‖²");
+  r.parts.forEach((part, i) => parts.bar(i + 1, part, 0.7, r.kept[i] ? "kept" : "dropped"));
   parts.show();
 
   const grid = Array.from({ length: 121 }, (_, i) => -2.2 + (4.4 * i) / 120);
-  const f = new Plot("function", [-2.2, 2.2], [-2, 2], "x", "f(x)");
+  const f = new Plot("function", [-2.2, 2.2], [-2, -1, 0, 1, 2], [-2, 2], "x", "f(x)");
   const moved = r.after(o.eta), near = r.after(1e-4 * o.eta);
   f.line(grid.map((x) => [x, net(r.theta, x)]), "before");
   f.line(grid.map((x) => [x, net(r.theta, x) + (net(near, x) - net(r.theta, x)) / 1e-4]), "predicted");
@@ -113,7 +114,7 @@ function draw() {
   f.show();
 
   const etas = Array.from({ length: 101 }, (_, i) => (6 * i) / 100);
-  const curve = new Plot("losses", [0, 6], [-6, 3], "η", "loss Σ ℓ", true);
+  const curve = new Plot("losses", [0, 6], [0, 2, 4, 6], [-6, 3], "η, learning rate", "loss Σ ℓ", true);
   const lg = (x) => Math.log10(Math.max(x, 1e-12));
   curve.line(etas.map((h) => [h, lg(r.predicted(h))]), "predicted");
   curve.line(etas.map((h) => [h, lg(loss(r.after(h)))]), "actual");

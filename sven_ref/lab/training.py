@@ -111,7 +111,7 @@ def batch_loss(problem: Problem, info: Any, B: int) -> float:
     R = np.asarray(info.residuals, np.float64)
     per_sample = len(R) // B if problem.rows == "per_output" else 1
     powers = np.abs(R) if problem.kappa == 2 else np.abs(R) ** (2 / problem.kappa)
-    return float(np.add.reduce(powers)) / len(R) * per_sample
+    return float(np.sum(powers)) / len(R) * per_sample
 
 
 def train(
