@@ -6,6 +6,7 @@ its recipe (problem, θ, part), from which the receiver records autograd's tape 
 
 from __future__ import annotations
 
+import signal
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -78,6 +79,11 @@ def from_recipe(recipe: Recipe) -> Shard:
 def from_factors(inputs: Any, signals: Any, value: Any, columns: Any) -> Shard:
     """The shard that was sent as its factors."""
     return Shard(Factors(inputs, signals, value), columns)
+
+
+def dask_setup(worker: Any) -> None:
+    """What Dask calls in each process of a cluster that ends with its client: Ctrl-C is left to that."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def held(x: Any) -> Any:

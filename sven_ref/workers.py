@@ -6,7 +6,10 @@ cluster, for which Dask has many words, is one error here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import asyncio
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
@@ -29,17 +32,36 @@ def connect(workers: int = 2, scheduler: str | None = None, memory_limit: Any = 
         message = "dask, distributed: not installed, but sharding needs them; pip install 'sven-ref[dask]'"
         raise MissingExtraError(message) from error
     if scheduler is None:
-        options = {"threads_per_worker": 1, "dashboard_address": ":0", "memory_limit": memory_limit}
-        cluster = distributed.LocalCluster(n_workers=check_integer("workers", workers), **options)
+        options = {"threads_per_worker": 1, "dashboard_address": ":0", "preload": "sven_ref.shard"}
+        n = check_integer("workers", workers)
+        cluster = distributed.LocalCluster(n_workers=n, memory_limit=memory_limit, **options)
         with cluster, distributed.Client(cluster, direct_to_workers=True) as client:
             yield client
         return
     try:
+        with ThreadPoolExecutor(1) as thread:  # this one may have a loop that runs, as a notebook's does
+            thread.submit(asyncio.run, handshake(scheduler)).result()
         client = distributed.Client(scheduler)
     except (OSError, ValueError) as error:
-        raise ClusterError(f"scheduler = {scheduler!r}: no Dask scheduler answers there ({error})") from error
+        why = str(error) or "it is silent"
+        raise ClusterError(f"scheduler = {scheduler!r}: no Dask scheduler answers there ({why})") from error
     with client:
-        yield client
+        try:
+            yield client
+        except ClusterError:
+            with distributed.utils.silence_logging_cmgr(logging.CRITICAL):  # the error says it
+                client.close()
+            raise
+
+
+async def handshake(address: str) -> None:
+    """Dask's, a second more than Dask allows for a connection: it would wait for ever on a peer that is silent."""
+    from dask import config, utils
+    from distributed import comm
+
+    async with asyncio.timeout(1 + utils.parse_timedelta(config.get("distributed.comm.timeouts.connect"))):
+        peer = await comm.connect(address)
+    await peer.close()
 
 
 class Workers:
@@ -68,21 +90,23 @@ class Workers:
     def fetch(self, futures: Any) -> Any:
         """Their results, in one round trip."""
         self.round_trips += 1
-        with cluster_errors():
+        with cluster_errors(futures if isinstance(futures, list) else [futures]):
             return self.client.gather(futures)
 
 
 @contextmanager
-def cluster_errors() -> Iterator[None]:
-    """A cluster that is lost, as a `ClusterError`; what a task itself raised is passed on as it is."""
+def cluster_errors(futures: Sequence[Any] = ()) -> Iterator[None]:
+    """A cluster that is lost, as a `ClusterError`; what the task of a future raised is passed on as it is."""
     from concurrent.futures import CancelledError
 
     from distributed import KilledWorker
     from distributed.client import ClosedClientError
-    from distributed.comm import CommClosedError
 
     try:
         yield
-    except (CancelledError, CommClosedError, ClosedClientError, KilledWorker, TimeoutError) as error:
+    except (CancelledError, ClosedClientError, KilledWorker, OSError) as error:
+        if isinstance(error, OSError) and any(future.status == "error" for future in futures):
+            raise
         message = "client: the cluster is lost; θ is as it was before the step, go on from it with a new client"
-        raise ClusterError(f"{message} ({type(error).__name__}: {error})") from error
+        why = str(error).partition("\n")[0].rstrip(".")
+        raise ClusterError(f"{message} ({type(error).__name__}: {why})") from error

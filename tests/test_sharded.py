@@ -1,13 +1,14 @@
 """Rows on many workers: the same update, whatever the shards, whoever is quick, and whoever dies."""
 
+import ast
 import gc
 import os
 import re
 import signal
-import subprocess
+import socket
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import nullcontext
 from itertools import pairwise
 from pathlib import Path
 
@@ -15,19 +16,13 @@ import autograd.numpy as anp
 import numpy as np
 import pytest
 import scipy.sparse.linalg
+from clusters import briefly, needs_dask, separate_cluster
 
 import sven_ref as sr
+import sven_ref.sharded
 from sven_ref.errors import ArgumentError, MissingExtraError, NonFiniteError, ShapeError
-
-try:
-    import dask
-    import distributed
-except ImportError:
-    dask = distributed = None
-needs_dask = pytest.mark.skipif(distributed is None, reason="dask is not installed: pip install 'sven-ref[dask]'")
-
-from sven_ref.sharded import ClusterError, ShardedLinearOperator, ShardedProblem, connect  # noqa: E402 (after the look for dask)
-from sven_ref.sharded_operator import Rows  # noqa: E402 (the same)
+from sven_ref.sharded import ClusterError, ShardedLinearOperator, ShardedProblem, connect
+from sven_ref.sharded_operator import Rows
 
 NET = sr.MLP((3, 8, 8, 1), "tanh")
 THETA = NET.init(0)
@@ -74,13 +69,17 @@ def test_the_update_is_that_of_one_process(client, solver, n_shards):
 
 
 @needs_dask
+@pytest.mark.parametrize("sizes", [(6,), (3, 3), (2, 1, 2, 1)])
 @pytest.mark.parametrize("solver", ["svds", "dense"])
-def test_the_update_by_products_alone(client, solver):
+def test_the_update_by_products_alone(client, solver, sizes):
+    """One round trip a product, and one for J; the columns of `dense` are one block."""
     batch, options = tuple(a[:6] for a in BATCH), {**STEP, "k": 1}
     one, _ = sr.step(PROBLEM, THETA, batch, solver=solver, **options)
-    new, info = sr.step(ShardedProblem(PROBLEM, client, 2), THETA, batch, solver=solver, **options)
+    sharded = ShardedProblem(PROBLEM, client)
+    new, info = sr.step(sharded, THETA, sharded.scatter(cut(batch, *sizes)), solver=solver, **options)
     assert same(one, THETA)(new)
     assert info.solver == solver
+    assert sharded.round_trips == (2 if solver == "dense" else 1 + info.n_jvp + info.n_vjp)
 
 
 @needs_dask
@@ -306,30 +305,6 @@ def test_a_worker_killed_in_the_middle_of_a_step_is_replaced(client, tmp_path, w
     assert same(one, THETA)(new)
 
 
-@contextmanager
-def separate_cluster(folder):
-    """A scheduler and a worker, processes of their own: (address, scheduler process)."""
-    file = folder / "scheduler.json"
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    options = ["--scheduler-file", str(file)]
-    run = [sys.executable, "-m"]
-    scheduler = subprocess.Popen(
-        [*run, "distributed.cli.dask_scheduler", "--port", "0", "--no-dashboard", *options], **quiet
-    )
-    worker = subprocess.Popen(
-        [*run, "distributed.cli.dask_worker", "--no-dashboard", "--nthreads", "1", "--no-nanny", *options], **quiet
-    )
-    try:
-        deadline = time.monotonic() + 30
-        while not (file.exists() and file.stat().st_size) and time.monotonic() < deadline:
-            time.sleep(0.05)
-        yield re.search(r'"address": "([^"]*)"', file.read_text())[1], scheduler
-    finally:
-        for process in (scheduler, worker):
-            process.kill()
-            process.wait()
-
-
 @needs_dask
 def test_a_lost_scheduler_is_a_clear_error_and_the_run_goes_on_from_its_checkpoint(tmp_path):
     opt, theta = sr.Sven(lr=0.1, k=6, rtol=1e-6, solver="gram", param_fraction=0.9), THETA
@@ -358,19 +333,51 @@ def test_a_lost_scheduler_is_a_clear_error_and_the_run_goes_on_from_its_checkpoi
 
 
 @needs_dask
-def test_no_scheduler_at_the_address():
-    short = dask.config.set({"distributed.comm.timeouts.connect": "1s"})
-    with (
-        short,
-        pytest.raises(ClusterError, match="no Dask scheduler answers there"),
-        connect(scheduler="tcp://127.0.0.1:9"),
-    ):
-        pass
+@pytest.mark.parametrize("who", ["nobody", "one who is silent"])
+def test_no_scheduler_at_the_address(who):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"tcp://127.0.0.1:{server.getsockname()[1]}"
+        if who == "nobody":
+            server.close()
+        with (
+            briefly(),
+            pytest.raises(ClusterError, match="no Dask scheduler answers there"),
+            connect(scheduler=address),
+        ):
+            pass
+
+
+DOCS = Path(__file__).parent.parent / "docs"
+
+
+def python_of(page):
+    """The blocks of code of a page of docs/."""
+    return re.findall(r"^```python\n(.*?)^```$", (DOCS / page).read_text(), re.DOTALL | re.MULTILINE)
+
+
+def calls_of_step(tree):
+    return [node for node in ast.walk(tree) if isinstance(node, ast.Call) and ast.unparse(node.func) == "sr.step"]
 
 
 @needs_dask
-def test_the_code_of_the_docs_runs():
-    page = Path(__file__).parent.parent / "docs" / "scale.md"
-    for code in re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL):
-        assert "assert" in code
-        exec(compile(code, str(page), "exec"), {})
+def test_the_code_of_the_docs_runs_and_goes_to_a_cluster_by_one_argument(client, monkeypatch):
+    (code,) = python_of("scale.md")
+    one, many = calls_of_step(ast.parse(code))
+    assert ast.unparse(many) == ast.unparse(one).replace("(problem,", "(ShardedProblem(problem, client),", 1)
+    monkeypatch.setattr(sven_ref.sharded, "connect", lambda workers: nullcontext(client))  # this one, and no second
+    assert "assert" in code
+    exec(compile(code, "scale.md", "exec"), {})
+
+
+@needs_dask
+def test_the_lesson_goes_to_a_cluster_by_the_same_argument(client):
+    """All of its code and its asserts, with that argument of every step changed."""
+    namespace, changed = {"client": client, "ShardedProblem": ShardedProblem}, 0
+    for code in python_of("lessons/10-beyond-one-machine.md"):
+        tree = ast.parse(code)
+        for call in calls_of_step(tree):
+            assert ast.unparse(call.args[0]) == "problem"
+            call.args[0] = ast.parse("ShardedProblem(problem, client)", mode="eval").body
+            changed += 1
+        exec(compile(ast.fix_missing_locations(tree), "lesson 10", "exec"), namespace)
+    assert changed == 1

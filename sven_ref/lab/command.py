@@ -45,6 +45,11 @@ def add_train(commands: Any) -> None:
     p.add_argument("--data", metavar="DIR", help="where MNIST is, if SVEN_REF_DATA does not say")
     p.add_argument("--out", metavar="DIR", help="where the run is recorded")
     p.add_argument("--resume", action="store_true", help="go on with the run in that directory")
+    where = p.add_mutually_exclusive_group()
+    where.add_argument("--workers", type=int, metavar="N", help="Sven's steps by N processes here, which Dask starts")
+    where.add_argument(
+        "--scheduler", metavar="ADDRESS", help="Sven's steps by the workers of a Dask scheduler, tcp://…"
+    )
     p.set_defaults(command=single.train_one, **(single.train_one.__kwdefaults__ or {}) | {"set": []})
 
 

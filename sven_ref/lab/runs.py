@@ -29,6 +29,7 @@ from .. import __version__
 from ..errors import ArgumentError, NonFiniteError, check_choice
 from ..mlp import MLP
 from ..residuals import Problem
+from ..sharded import ShardedProblem
 from ..step import Sven
 from .baselines import BASELINES
 from .checkpoint import Checkpoints, optimizer_state, restore_optimizer, write_durably
@@ -103,15 +104,21 @@ def versions() -> dict[str, str]:
 
 
 def execute(
-    run: Run, folder: str | Path | None = None, *, resume: bool = True, on_epoch: Callable[[Epoch], None] | None = None
+    run: Run,
+    folder: str | Path | None = None,
+    *,
+    resume: bool = True,
+    on_epoch: Callable[[Epoch], None] | None = None,
+    client: Any = None,
 ) -> dict[str, Any]:
     """The result of a run, in types that JSON knows; with `folder`, recorded there and resumed from there.
 
-    A finished run is not done again. Without `resume`, a folder that holds a run is an `ArgumentError`.
+    A finished run is not done again. Without `resume`, a folder that holds a run is an `ArgumentError`. With `client`,
+    Dask's workers make the steps (`sven_ref.sharded`): no setting of the run, which may go on with others or none.
     """
     if folder is None:
         problem, theta, opt, task = run.build()
-        history = train(problem, theta, opt, task, on_epoch=on_epoch, **loop(run))
+        history = train(problem, theta, opt, task, on_epoch=on_epoch, **loop(run, problem, client))
         return result_of(run, problem, task, history)
 
     folder, settings = Path(folder), run.settings()
@@ -149,15 +156,16 @@ def execute(
             if on_epoch is not None:
                 on_epoch(epoch)
 
-        train(problem, theta, opt, task, history=history, on_epoch=record, **loop(run))
+        train(problem, theta, opt, task, history=history, on_epoch=record, **loop(run, problem, client))
     result = result_of(run, problem, task, history)
     dump(folder / "result.json", result)
     return result
 
 
-def loop(run: Run) -> dict[str, Any]:
-    """The settings that the loop takes."""
-    return {"epochs": run.epochs, "batch_size": run.batch_size, "seed": run.seed, "drop_last": run.drop_last}
+def loop(run: Run, problem: Problem, client: Any) -> dict[str, Any]:
+    """What the loop takes: the run's settings, and its problem on the workers of a client."""
+    settings = {"epochs": run.epochs, "batch_size": run.batch_size, "seed": run.seed, "drop_last": run.drop_last}
+    return settings | {"sharded": None if client is None else ShardedProblem(problem, client)}
 
 
 def result_of(run: Run, problem: Problem, task: Task, history: History) -> dict[str, Any]:

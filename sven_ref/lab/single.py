@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from ..errors import ArgumentError, check_choice
+from ..workers import ClusterError, connect
 from .console import bar, require, writable
 from .protocols import read
 from .report import number, settings
@@ -16,6 +18,7 @@ from .tasks import TASKS
 from .training import Epoch
 
 BATCH_SIZE, EPOCHS = 32, 20  # where no protocol says
+SHARDED = ("sven",)  # optimizers whose steps need no more of a problem than its residuals and J
 PROBLEM = ("kappa", "rows", "micro_batch")  # of the options, those that are the problem's and not the optimizer's
 
 
@@ -63,6 +66,26 @@ def run_from(
     )
 
 
+@contextmanager
+def cluster(run: Run, folder: Path, workers: int | None, scheduler: str | None) -> Iterator[Any]:
+    """A client of Dask, of `workers` processes here or of the scheduler at an address; None where neither is given."""
+    if workers is None and scheduler is None:
+        yield None
+        return
+    if workers is not None and scheduler is not None:
+        raise ArgumentError(f"workers, scheduler = {workers!r}, {scheduler!r}: must be one of the two, not both")
+    if run.optimizer not in SHARDED:
+        only = ", ".join(map(repr, SHARDED))
+        raise ArgumentError(
+            f"optimizer = {run.optimizer!r}: has no sharded form; with workers or scheduler, use {only}"
+        )
+    with connect(**{"scheduler": scheduler} if workers is None else {"workers": workers}) as client:
+        try:
+            yield client
+        except ClusterError as error:
+            raise ClusterError(f"{error}; --resume goes on with {folder} from its last epoch") from error
+
+
 def train_one(
     task: str,
     optimizer: str,
@@ -76,11 +99,14 @@ def train_one(
     data: str | None = None,
     out: str | Path = "sven-run",
     resume: bool = False,
+    workers: int | None = None,
+    scheduler: str | None = None,
 ) -> dict[str, Any]:
     """Train, print an epoch a line (a bar on a terminal), record the run in `out`; its result.
 
     `set` holds NAME=VALUE, options of the optimizer or kappa, rows, micro_batch. With `resume`, a run in `out` is gone
-    on with; without, finding one there is an `ArgumentError`.
+    on with; without, finding one there is an `ArgumentError`. With `workers` or `scheduler`, Dask's workers make Sven's
+    steps, and a `ClusterError` says that they are lost.
     """
     require("rich", purpose="train")
     from rich.console import Console
@@ -100,7 +126,7 @@ def train_one(
     console.print(
         f"{run.task}, {run.optimizer}: {settings(run.options | run.problem)}; seed {run.seed}", soft_wrap=True
     )
-    with bar(console, "epochs", run.epochs) as update:
+    with cluster(run, folder, workers, scheduler) as client, bar(console, "epochs", run.epochs) as update:
 
         def on_epoch(e: Epoch) -> None:
             accuracy = "" if e.val_accuracy is None else f"  accuracy {e.val_accuracy:.2%}"
@@ -109,7 +135,7 @@ def train_one(
             if not console.is_terminal:
                 console.print(f"epoch {e.epoch:2}/{run.epochs}  {note}")
 
-        result = execute(run, folder, resume=resume, on_epoch=on_epoch)
+        result = execute(run, folder, resume=resume, on_epoch=on_epoch, client=client)
     history, final = result["history"], result["final"]
     if history["diverged"]:
         console.print(f"diverged: {history['reason']}", markup=False, soft_wrap=True)

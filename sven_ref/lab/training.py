@@ -28,6 +28,7 @@ import numpy as np
 from ..errors import ArgumentError, NonFiniteError, SvenError, check_integer, check_theta
 from ..residuals import Problem
 from ..step import StepInfo
+from ..workers import ClusterError
 from .tasks import Split, Task
 
 EVALUATION_BATCH = 2048
@@ -123,13 +124,16 @@ def train(
     batch_size: int,
     seed: int,
     drop_last: bool = False,
+    sharded: Problem | None = None,
     history: History | None = None,
     on_epoch: Callable[[Epoch], None] | None = None,
 ) -> History:
     """Train from θ of shape (P,), which is left alone; `on_epoch` is called with every `Epoch`, the 0th too.
 
+    `sharded`, if given, is `problem` as the steps see it: its samples on many machines (`sven_ref.sharded`).
     `history`, if given, is continued in place from its θ after its last epoch; at each `on_epoch` it is up to date.
-    Only an `ArgumentError` is raised: options that no step can be made with are a mistake, not a diverged run.
+    Raised are an `ArgumentError`, since options that no step can be made with are a mistake and not a diverged run, and
+    a `ClusterError`, since a run whose machines are lost has not ended.
     """
     epochs, batch_size = check_integer("epochs", epochs), check_integer("batch_size", batch_size)
     check_integer("seed", seed, 0)
@@ -150,7 +154,7 @@ def train(
                 start = perf_counter()
                 for i in range(0, len(order), batch_size):
                     rows = order[i : i + batch_size]
-                    theta, info = opt.step(problem, theta, (x[rows], y[rows]))
+                    theta, info = opt.step(sharded or problem, theta, (x[rows], y[rows]))
                     total += len(rows) * batch_loss(problem, info, len(rows))
                     if isinstance(info, StepInfo):
                         ranks.append(info.rank)
@@ -164,7 +168,7 @@ def train(
                 val = measure(problem, theta, task.val)
                 if not math.isfinite(val.loss):
                     raise NonFiniteError("the validation loss is not finite")
-            except ArgumentError:
+            except (ArgumentError, ClusterError):
                 raise
             except (SvenError, np.linalg.LinAlgError) as error:
                 history.diverged, history.reason = True, f"epoch {epoch}: {error}"
