@@ -118,7 +118,8 @@ def execute(
     """
     if folder is None:
         problem, theta, opt, task = run.build()
-        history = train(problem, theta, opt, task, on_epoch=on_epoch, **loop(run, problem, client))
+        sharded = client and ShardedProblem(problem, client)
+        history = train(problem, theta, opt, task, on_epoch=on_epoch, **loop(run, sharded))
         return result_of(run, problem, task, history)
 
     folder, settings = Path(folder), run.settings()
@@ -156,16 +157,17 @@ def execute(
             if on_epoch is not None:
                 on_epoch(epoch)
 
-        train(problem, theta, opt, task, history=history, on_epoch=record, **loop(run, problem, client))
+        sharded = client and ShardedProblem(problem, client)
+        train(problem, theta, opt, task, history=history, on_epoch=record, **loop(run, sharded))
     result = result_of(run, problem, task, history)
     dump(folder / "result.json", result)
     return result
 
 
-def loop(run: Run, problem: Problem, client: Any) -> dict[str, Any]:
-    """What the loop takes: the run's settings, and its problem on the workers of a client."""
+def loop(run: Run, sharded: Problem | None = None) -> dict[str, Any]:
+    """What the loop takes: the run's settings, and its problem on workers, if it is there."""
     settings = {"epochs": run.epochs, "batch_size": run.batch_size, "seed": run.seed, "drop_last": run.drop_last}
-    return settings | {"sharded": None if client is None else ShardedProblem(problem, client)}
+    return settings | {"sharded": sharded}
 
 
 def result_of(run: Run, problem: Problem, task: Task, history: History) -> dict[str, Any]:
