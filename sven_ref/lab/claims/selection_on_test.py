@@ -78,15 +78,16 @@ def optimism(data: dict[str, Any], method: str) -> Interval:
 
 def verdict(data: dict[str, Any]) -> Verdict:
     """Holds where a method gains in some draw by being chosen and reported on one split (it can't lose); the line has
-    how much. Open where none does: then the options were chosen alike."""
+    how much, and whether its mean is told from 0. Open where none does: then the options were chosen alike."""
     ours, theirs = (optimism(data, method) for method in ("sven", "adam"))
     gains = [a / b - 1 for method in ("sven", "adam") for a, b in choices(data, method)]
     shown = [f"{i.mean:.1%} [{i.low:.1%}, {i.high:.1%}]" for i in (ours, theirs)]
     longer = "; the longer list gains no more here" if ours.mean <= theirs.mean else ""
+    small = "too small to be told from 0 by these draws: " if ours.sign <= 0 and theirs.sign <= 0 else ""
     return Verdict(
         "holds" if max(gains) > 0 else "open",
-        f"mean gain {shown[0]} for Sven's 12 options, {shown[1]} for Adam's 4, up to {max(gains):.0%} in a "
-        f"draw{longer}. On this page validation chooses and test reports.",
+        f"it cannot lose; the mean gain is {small}{shown[0]} for Sven's 12 options, {shown[1]} for Adam's 4, up to "
+        f"{max(gains):.0%} in a draw{longer}. On this page validation chooses and test reports.",
     )
 
 
