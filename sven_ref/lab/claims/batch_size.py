@@ -19,7 +19,7 @@ from .statistics import paired_interval
 
 CLAIM = Claim(
     title="Sven depends less on the batch size than Adam",
-    statement="Over batch sizes from 8 to 256 Sven's loss varies less than Adam's, and the rank it keeps grows with B.",
+    statement="Over batch sizes from 8 to 256 Sven's loss varies less than Adam's.",
     where="a reviewer's question",
     conditions="210-monomial polynomial, 1,024 points, 10 epochs at every B, κ = 2, k = B, rtol = 0.03; η in {0.1, "
     "0.5} for Sven, lr in {3e-3, 1e-2} for Adam, by validation at each B. 3 data draws × 2 seeds.",

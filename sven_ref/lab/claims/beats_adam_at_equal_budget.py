@@ -24,7 +24,8 @@ from .shown import counted, decades, factor, lines
 
 CLAIM = Claim(
     title="Sven beats Adam on regression at equal tuning budget",
-    statement="With the same number of trials for each, the best of Sven's settings is lower than the best of Adam's.",
+    statement="On the toy task, with the same number of trials for each, "
+    "the best of Sven's settings is lower than the best of Adam's.",
     where="a reviewer's question: Sven was tuned over many more points",
     conditions=CONDITIONS + "; 36 points of Sven's grid, k × rtol × η, and 8 of Adam's; selection on validation.",
     settles=("claim 6", "criticism 13", "criticism 11"),

@@ -90,8 +90,9 @@ def growth(values: list[float | None]) -> float:
 
 
 def verdict(data: dict[str, Any]) -> Verdict:
-    """Holds where the products of every solver grow with k and the ratio to SGD at the largest k lies within a factor
-    of 2 of k; holds if, where that is so of some; does not hold where it is so of none."""
+    """Holds where the products of every solver grow by more than a half from the smallest k to the largest and the
+    ratio to SGD at the largest k lies within a factor of 2 of k; holds if, where that is so of some; does not hold
+    where it is so of none."""
     ks = data["ks"]
     like_k = []
     for solver in SOLVERS:

@@ -18,8 +18,8 @@ from .runs_trained import after, curve
 from .shown import counted, decades, factor, judged, lines, loss_row
 
 CLAIM = Claim(
-    title="Half-inverse gradients beat Sven",
-    statement="On the two regressions half-inverse gradients end lower than Sven, at a similar cost a step.",
+    title="Half-inverse gradients beat Sven at equal epochs",
+    statement="On the two regressions half-inverse gradients end lower than Sven after as many epochs.",
     where="the authors' campaign of 2026-09; a reviewer's missing baseline",
     conditions="Toy task and 210-monomial polynomial: 10,000 points, B = 32, options that the authors selected on "
     "validation, 10 epochs. 5 data draws × 2 seeds, test losses.",
@@ -52,7 +52,7 @@ def verdict(data: dict[str, Any]) -> Verdict:
     won = [task for task, d in ratios.items() if d.sign < 0]
     cost = ", ".join(f"{f['HIG']['seconds'] / f['Sven']['seconds']:.1f}" for f in data.values())
     line = "; ".join(f"{task} × {factor(d)}" for task, d in ratios.items())
-    line = f"HIG's test loss over Sven's: {line}; its time over Sven's: {cost}."
+    line = f"HIG's test loss over Sven's: {line}; its time an epoch over Sven's: {cost}; equal seconds are not tried."
     return judged(won, list(data), line, "the task", [t for t, d in ratios.items() if d.sign > 0])
 
 

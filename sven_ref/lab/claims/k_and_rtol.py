@@ -46,8 +46,8 @@ def compute(effort: Effort) -> dict[str, Any]:
 
 
 def verdict(data: dict[str, Any]) -> Verdict:
-    """Holds where, at every rtol, each k of at least the rank has the loss of k = 32 within a factor 1.25, and k = 1
-    has not."""
+    """Holds where, at every rtol, each k that was tried of at least the rank, but 32, has the loss of k = 32 within a
+    factor 1.25, and k = 1 has not; the line says where no such k was tried."""
     data = {rtol: found | {"test": by_number(found["test"])} for rtol, found in by_number(data["values"]).items()}
     parts, flat, lost = [], True, True
     for rtol, found in data.items():
@@ -56,10 +56,11 @@ def verdict(data: dict[str, Any]) -> Verdict:
         ratios = {k: decades(values, full) for k, values in found["test"].items() if k != "32" and typical(values)}
         flat &= all(k in ratios and abs(ratios[k].mean) < np.log10(1.25) for k in above)
         lost &= "1" in ratios and ratios["1"].mean > np.log10(1.25)
-        first = f"k = {above[0]} × {factor(ratios[above[0]])}, " if above and above[0] in ratios else ""
+        first = "no k between rank and 32 was tried, " if not above else ""
+        first = f"k = {above[0]} × {factor(ratios[above[0]])}, " if above and above[0] in ratios else first
         cost = f"k = 1 × {factor(ratios['1'])}" if "1" in ratios else "k = 1 diverged"
         parts.append(
-            f"rtol {rtol}: rank {rank[0]:.0f} (most {rank[1]:.0f}), loss over that of k = 32: {first}{cost}"
+            f"rtol {rtol}: rank {rank[0]:.0f} (an epoch at most {rank[1]:.0f}), loss over that of k = 32: {first}{cost}"
             if rank
             else ""
         )

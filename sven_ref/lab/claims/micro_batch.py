@@ -24,8 +24,9 @@ from .runs_trained import last, tables
 from .shown import by_number, counted, decades, factor, judged, lines, loss_row, typical
 
 CLAIM = Claim(
-    title="Micro-batches trade quality for memory",
-    statement="The larger the micro-batch, the higher the final loss; with one row the step is Polyak's, times η.",
+    title="Micro-batches cost quality",
+    statement="With the batch in one row the final loss is higher than with a row a "
+    "sample; with one row the step is Polyak's, times η.",
     where="arXiv 2604.01279, micro-batching",
     conditions="Toy task (k = 16, η = 0.05, rtol = 1e-3) and the additive cubic of the paper's code (k = 32, η = 0.5, "
     "rtol = 1e-2): 1,024 points, B = 32, 10 epochs (320 steps), κ = 2, m from 1 to B. 3 data draws × 2 seeds.",

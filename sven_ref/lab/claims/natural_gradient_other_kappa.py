@@ -26,7 +26,8 @@ from .statistics import mean_interval
 
 CLAIM = Claim(
     title="Natural gradient is recovered at κ = 2 with fewer parameters than conditions",
-    statement="Natural gradient is recovered in the under-parametrized limit for the released κ = 2 as well.",
+    statement="Natural gradient is recovered in the under-parametrized limit for the released κ = 2 as well, also "
+    "where no θ interpolates the data.",
     where="arXiv 2604.01279, abstract, read with the default κ = 2",
     conditions="Linear regression, P = 7, M = 40, heavy-tailed noise; κ = 1, 1.5, 2, 3; η = ½, 40 steps.",
     settles=("claim 2", "criticism 21"),

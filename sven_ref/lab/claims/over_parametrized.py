@@ -54,7 +54,7 @@ def compute(effort: Effort) -> dict[str, Any]:
 
 def verdict(data: dict[str, Any]) -> Verdict:
     """Of log10(Sven/other) at every P/N > 1: holds where the interval lies below zero for Adam and for L-BFGS; holds if
-    the other is the one for which it does."""
+    the other is the one for which it does; does not hold where it lies above zero at one of them; else open."""
     data = by_number(data["values"])
     over = [r for r in data if float(r) > 1]
     ratios = {o: {r: decades(data[r]["Sven"]["test"], data[r][o]["test"]) for r in data} for o in ("Adam", "L-BFGS")}
@@ -62,7 +62,8 @@ def verdict(data: dict[str, Any]) -> Verdict:
     line = "; ".join(
         f"{o}: " + ", ".join(f"× {factor(d)} at P/N {r}" for r, d in by.items()) for o, by in ratios.items()
     )
-    return judged(won, list(ratios), f"Sven's test loss over that of {line}.", "the other")
+    lost = [o for o, by in ratios.items() if any(by[r].sign > 0 for r in over)]
+    return judged(won, list(ratios), f"Sven's test loss over that of {line}.", "the other", lost)
 
 
 def table(data: dict[str, Any]) -> list[dict[str, str]]:

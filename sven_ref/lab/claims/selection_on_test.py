@@ -77,15 +77,16 @@ def optimism(data: dict[str, Any], method: str) -> Interval:
 
 
 def verdict(data: dict[str, Any]) -> Verdict:
-    """Holds where a method gains in some draw by being chosen and reported on one split (it can't lose); the line has
-    how much, and whether its mean is told from 0. Open where none does: then the options were chosen alike."""
+    """Holds where the interval of a method's mean gain from being chosen and reported on one split lies above zero;
+    open otherwise, since it can't lose."""
     ours, theirs = (optimism(data, method) for method in ("sven", "adam"))
     gains = [a / b - 1 for method in ("sven", "adam") for a, b in choices(data, method)]
     shown = [f"{i.mean:.1%} [{i.low:.1%}, {i.high:.1%}]" for i in (ours, theirs)]
     longer = "; the longer list gains no more here" if ours.mean <= theirs.mean else ""
-    small = "too small to be told from 0 by these draws: " if ours.sign <= 0 and theirs.sign <= 0 else ""
+    told = ours.sign > 0 or theirs.sign > 0
+    small = "" if told else "too small to be told from 0 by these draws: "
     return Verdict(
-        "holds" if max(gains) > 0 else "open",
+        "holds" if told else "open",
         f"it cannot lose; the mean gain is {small}{shown[0]} for Sven's 12 options, {shown[1]} for Adam's 4, up to "
         f"{max(gains):.0%} in a draw{longer}. On this page validation chooses and test reports.",
     )

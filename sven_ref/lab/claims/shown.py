@@ -74,5 +74,7 @@ def judged(
     if len(won) == len(everything):
         return Verdict("holds", line)
     if won:
+        rest = "" if lost is None else ", ".join(x for x in everything if x not in (*won, *lost))
+        line = f"{line} Undecided: {rest}." if rest else line
         return Verdict("holds if", f"{what} is {' or '.join(won)}. {line[0].upper()}{line[1:]}")
     return Verdict("does not hold" if lost is None or lost else "open", line)
