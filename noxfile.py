@@ -1,6 +1,6 @@
 """What is checked, each by one command: `nox -s lint`, `tests`, `docs`, `browser`, `package`. `nox` runs them all.
 
-A session has the Python that nox has. `.ci/run` runs lint, docs, browser and package on the newest, after the tests by
+A session has the Python that nox has. `.ci/run` runs lint, docs, browser and package on the newest, beside the tests by
 the README's command. What they make is in build/: the site in build/site, screenshots in build/screenshots, wheels in
 build/dist.
 """

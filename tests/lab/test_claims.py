@@ -83,8 +83,9 @@ def test_algebra_gives_the_same_again(name):
 # ---- the machinery -------------------------------------------------------------------------------------------------
 
 
-def test_the_command_writes_and_checks(tmp_path, capsys):
+def test_the_command_writes_and_checks(tmp_path, capsys, monkeypatch):
     pytest.importorskip("rich", reason="tables need rich: pip install '.[app]'")
+    monkeypatch.setattr("sven_ref.lab.claims.command.DOCS", DOCS)  # an installed package has no docs beside it
     assert claims(["minimum_norm"], quick=True, workers=0, out=tmp_path, check=True) == 0
     assert ledger.read(tmp_path / "claims.json").keys() == {"minimum_norm"}
     assert (tmp_path / "claims.md").read_text(encoding="utf-8").startswith("# The ledger of claims")
