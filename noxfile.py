@@ -37,7 +37,7 @@ def tests(session: nox.Session) -> None:
 def docs(session: nox.Session) -> None:
     """The site, built anew into build/site; a warning is an error."""
     session.install("-e", ".[docs]")
-    shutil.rmtree("build/site", ignore_errors=True)
+    shutil.rmtree("build/site", ignore_errors=True)  # it may not be there yet
     session.run("sphinx-build", "-W", "--keep-going", "-q", "docs", "build/site")
     session.log("open build/site/index.html")
 
@@ -59,7 +59,7 @@ def package(session: nox.Session) -> None:
     """
     session.install("build", "twine")
     dist, elsewhere = Path("build/dist").absolute(), Path(session.create_tmp()).absolute()
-    shutil.rmtree(dist, ignore_errors=True)
+    shutil.rmtree(dist, ignore_errors=True)  # it may not be there yet
     session.run("python", "-m", "build", "--outdir", str(dist))
     (sdist,), (wheel,) = dist.glob("*.tar.gz"), dist.glob("*.whl")
     session.run("twine", "check", "--strict", str(sdist), str(wheel))

@@ -15,7 +15,7 @@ import sven_ref
 try:
     import dask
     import distributed
-except ImportError:
+except ImportError:  # the extra is not there: `needs_dask` skips, with this reason
     dask = distributed = None
 needs_dask = pytest.mark.skipif(distributed is None, reason="dask is not installed: pip install 'sven-ref[dask]'")
 

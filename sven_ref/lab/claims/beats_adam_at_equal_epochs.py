@@ -13,7 +13,7 @@ from typing import Any
 from .claim import Claim, Effort, Verdict
 from .headline import digits, headline, size
 from .runs_trained import after, curve
-from .shown import counted, decades, factor, judged, lines, loss_row
+from .shown import by_epoch, counted, decades, factor, judged, loss_row
 
 CLAIM = Claim(
     title="Sven beats Adam on regression at equal epochs",
@@ -64,6 +64,4 @@ def table(data: dict[str, Any]) -> list[dict[str, str]]:
 
 def draw(axes: Any, data: dict[str, Any]) -> None:
     """Median test loss by epoch."""
-    data = data["values"]
-    curves = {f"{m}, {task}": (range(len(f["curve"])), f["curve"]) for task, ms in data.items() for m, f in ms.items()}
-    lines(axes, curves, xlabel="epochs", ylabel="test loss, median")
+    by_epoch(axes, data["values"])

@@ -56,7 +56,7 @@ def one(draw: int, seed: int) -> dict[str, Any]:
     try:
         natural_gradient.damped_primal(p.J, p.R, 1e-14 * s[0] ** 2)
         refused = 0
-    except RankError:
+    except RankError:  # what is counted: the P × P matrix is singular to working precision
         refused = 1
     return {"bias": bias, "bound": bound, "dual": dual, "condition": float(s[0] / s[-1]), "refused": refused}
 

@@ -56,7 +56,7 @@ def one(draw: int, seed: int, steps: int) -> dict[str, Any]:
     def trained(problem: Problem) -> float | None:
         theta = theta_0
         try:
-            with np.errstate(all="ignore"):
+            with np.errstate(all="ignore"):  # a diverged run overflows; it is found and counted
                 for _ in range(steps):
                     theta, _ = step(problem, theta, batch, lr=0.5, **options)
                 return float(np.mean(plain.losses(theta, batch))) / mean

@@ -65,7 +65,7 @@ def one(draw: int, seed: int) -> dict[str, float]:
     try:
         natural_gradient.natural_gradient(wide.J, 2 * wide.J.T @ wide.R)
         refused = 0
-    except RankError:
+    except RankError:  # what is counted: with P > M there is no natural gradient
         refused = 1
     return {
         "form": apart(delta, form),

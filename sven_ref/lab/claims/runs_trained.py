@@ -109,7 +109,7 @@ def train_arm(arm: Arm) -> Result:
     result: Result = {name: [] for name in ("val", "test", "train", "accuracy", "seconds", "norm", "distance", "rank")}
 
     def record(epoch: Any) -> None:
-        with np.errstate(all="ignore"):
+        with np.errstate(all="ignore"):  # a diverged run overflows; it is found and counted
             held_out, fitted = measure(problem, history.theta, task.test), measure(problem, history.theta, few)
         values = (epoch.val_loss, held_out.loss, fitted.loss, held_out.accuracy, epoch.seconds, epoch.theta_norm)
         distance = float(np.linalg.norm(history.theta - theta))

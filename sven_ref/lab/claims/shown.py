@@ -66,6 +66,12 @@ def lines(axes: Any, curves: Mapping[str, tuple[Sequence[Any], Sequence[float | 
     axes.legend(fontsize="small")
 
 
+def by_epoch(axes: Any, values: Mapping[str, Any]) -> None:
+    """The curve of each task's methods, the median test loss by epoch."""
+    curves = {f"{m}, {t}": (range(len(f["curve"])), f["curve"]) for t, ms in values.items() for m, f in ms.items()}
+    lines(axes, curves, xlabel="epochs", ylabel="test loss, median")
+
+
 def judged(
     won: Sequence[str], everything: Sequence[str], line: str, what: str, lost: Sequence[str] | None = None
 ) -> Verdict:
