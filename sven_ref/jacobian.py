@@ -70,6 +70,10 @@ class ProductLinearOperator(LinearOperator):
     def _rmatvec(self, u: Any) -> Any:
         return self._rmatmat(np.ravel(u))
 
+    def gram_matvec(self, u: Any) -> Any:
+        """J Jᵀu of shape (M,), counted as a product with each."""
+        return self.matvec(self.rmatvec(u))
+
     def restrict(self, columns: Any) -> ProductLinearOperator:
         """J[:, columns], for ascending indices."""
         return restrict(self, columns)

@@ -1,8 +1,8 @@
 """J as the client sees it: its shards are futures, held by the workers.
 
 A product, of one column or a block, is one round trip: the block goes to the workers; M_i rows come back from each, or
-the sum over the shards, in a fixed tree, so that no result depends on who was quick. J_i J_jᵀ is made where one of the
-two shards lies, from the factors of the other.
+the sum over the shards, in a fixed tree, so that no result depends on who was quick. J Jᵀu is one as well: that sum
+stays with the workers. J_i J_jᵀ is made where one of the two shards lies, from the factors of the other.
 """
 
 from __future__ import annotations
@@ -39,13 +39,21 @@ class Rows:
         return np.concatenate(self.fetch(on_worker.apply, [V] * len(self.shards)))
 
     def vjp(self, U: Any) -> Any:
-        """Jᵀ U: the parts are added on the workers, neighbours first, in an order that the number of shards fixes."""
+        """Jᵀ U."""
+        return self.workers.fetch(self.sum(U))
+
+    def gram_matvec(self, u: Any) -> Any:
+        """J Jᵀu; nothing of length P comes here."""
+        return np.concatenate(self.fetch(on_worker.apply, [self.sum(u)] * len(self.shards)))
+
+    def sum(self, U: Any) -> Any:
+        """Jᵀ U as a future: the parts are added, neighbours first, in an order that the number of shards fixes."""
         sums, step = self.map(on_worker.apply_adjoint, np.split(U, self.edges[:-1])), 2
         while len(sums) > 1:
             pairs = enumerate(zip(sums[::2], sums[1::2], strict=False))
             added = [self.workers.submit(n * step / len(self.shards), on_worker.add, *pair) for n, pair in pairs]
             sums, step = added + sums[2 * len(added) :], 2 * step
-        return self.workers.fetch(sums[0])
+        return sums[0]
 
     def gram(self, c: float) -> Any:
         """J Jᵀ/c² by its blocks i ≤ j, made at i and at j by turns."""
@@ -71,6 +79,12 @@ class ShardedLinearOperator(ProductLinearOperator):
         shape = (len(R), facts[0].P)
         ProductLinearOperator.__init__(self, shape, facts[0].dtype, rows.jvp, rows.vjp, blocks=True, value=R)
         self.rows = rows
+
+    def gram_matvec(self, u: Any) -> Any:
+        """J Jᵀu of shape (M,), counted as a product with each; one round trip."""
+        for name in self.counts:
+            self.counts[name] += 1
+        return self._product("J Jᵀu", self.rows.gram_matvec, u, self.shape[0])
 
 
 class ShardedFactorsLinearOperator(ShardedLinearOperator, LayeredLinearOperator):

@@ -63,44 +63,49 @@ def svds(J: ProductLinearOperator, k: int, rng: Any = 0) -> Triplets:
     c = probe(J, rng)
     if c == 0:
         return zero(J, "svds")
-    A, rng = scaled(J, c), np.random.default_rng(rng)
+    rng = np.random.default_rng(rng)
     try:
         if M <= P:
-            AAt = scipy.sparse.linalg.LinearOperator((M, M), matvec=lambda u: A.matvec(A.rmatvec(u)), dtype=J.dtype)
-            eigenvalues, U = scipy.sparse.linalg.eigsh(AAt, k=k + 1, rng=rng)
+            eigenvalues, U = scipy.sparse.linalg.eigsh(smaller(J, c), k=k + 1, rng=rng)
             s, Vt = np.sqrt(np.maximum(eigenvalues, 0)), None
         else:
-            U, s, Vt = scipy.sparse.linalg.svds(A, k=k + 1, rng=rng)
+            U, s, Vt = scipy.sparse.linalg.svds(scaled(J, c), k=k + 1, rng=rng)
     except scipy.sparse.linalg.ArpackError:
         return tsqr(J, k)
     order = np.argsort(-s)
     Vt = None if Vt is None else Vt[order]
     W = U if Vt is None else Vt.T
-    if missed(A, W, float(s[order[-1]]), rng):
+    if missed(smaller(J, c), W, float(s[order[-1]]), rng):
         return tsqr(J, k)
     return Triplets(U[:, order], s[order], Vt, c, "svds", squared_resolution(J.dtype), squared=True)
 
 
-def missed(A: ProductLinearOperator, W: Any, s: float, rng: Any) -> bool:
-    """Whether a singular value above s = σ_{k+1} is left once the vectors W (of the smaller side) are projected out.
+def smaller(J: ProductLinearOperator, c: float) -> Any:
+    """The smaller of JJᵀ/c² and JᵀJ/c² as an operator, c a power of two."""
+    A, unit = scaled(J, c), J.dtype.type(c)
+    left, right = lambda u: J.gram_matvec(u / unit) / unit, lambda v: A.rmatvec(A.matvec(v))
+    product = left if J.shape[0] <= J.shape[1] else right
+    return scipy.sparse.linalg.LinearOperator((min(J.shape),) * 2, matvec=product, dtype=J.dtype)
 
-    One eigenvalue of (I − WWᵀ) B (I − WWᵀ) with B = AAᵀ or AᵀA, from a start vector of its own, to three digits.
+
+def missed(B: Any, W: Any, s: float, rng: Any) -> bool:
+    """Whether an eigenvalue of B above s² = σ²_{k+1} is left once its eigenvectors W are projected out.
+
+    One eigenvalue of (I − WWᵀ) B (I − WWᵀ), from a start vector of its own, to three digits.
     """
-    left = A.shape[0] <= A.shape[1]
 
     def deflated(u: Any) -> Any:
-        u = u - W @ (W.T @ u)
-        u = A.matvec(A.rmatvec(u)) if left else A.rmatvec(A.matvec(u))
+        u = B.matvec(u - W @ (W.T @ u))
         return u - W @ (W.T @ u)
 
-    B = scipy.sparse.linalg.LinearOperator((len(W),) * 2, matvec=deflated, dtype=A.dtype)
+    deflated_B = scipy.sparse.linalg.LinearOperator(B.shape, matvec=deflated, dtype=B.dtype)
     try:
-        largest = scipy.sparse.linalg.eigsh(B, k=1, tol=1e-3, rng=rng, return_eigenvectors=False)[0]
+        largest = scipy.sparse.linalg.eigsh(deflated_B, k=1, tol=1e-3, rng=rng, return_eigenvectors=False)[0]
     except scipy.sparse.linalg.ArpackNoConvergence:
         return True  # not known, so not trusted
     except scipy.sparse.linalg.ArpackError:  # nothing is left: ARPACK has no word for a zero operator but an error
         return False
-    return bool(largest > s * s * (1 + 10 * squared_resolution(A.dtype)) + squared_resolution(A.dtype) ** 2)
+    return bool(largest > s * s * (1 + 10 * squared_resolution(B.dtype)) + squared_resolution(B.dtype) ** 2)
 
 
 def gram(J: ProductLinearOperator, k: int, rng: Any = 0) -> Triplets:
@@ -120,9 +125,8 @@ def gram(J: ProductLinearOperator, k: int, rng: Any = 0) -> Triplets:
             block = block / np.float64(c)
             G += block.T @ block
     else:
-        A, G = scaled(J, c), np.empty((min(M, P),) * 2)
-        for i, e in enumerate(np.eye(len(G), dtype=J.dtype)):
-            G[i] = A.matvec(A.rmatvec(e)) if M <= P else A.rmatvec(A.matvec(e))
+        B = smaller(J, c)
+        G = np.array([B.matvec(e) for e in np.eye(min(M, P), dtype=J.dtype)], np.float64)
         G = (G + G.T) / 2
     eigenvalues, W = np.linalg.eigh(G)
     s, W = np.sqrt(np.maximum(eigenvalues[::-1], 0)), W[:, ::-1]

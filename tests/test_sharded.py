@@ -72,22 +72,24 @@ def test_the_update_is_that_of_one_process(client, solver, n_shards):
 @pytest.mark.parametrize("sizes", [(6,), (3, 3), (2, 1, 2, 1)])
 @pytest.mark.parametrize("solver", ["svds", "dense"])
 def test_the_update_by_products_alone(client, solver, sizes):
-    """One round trip a product, and one for J; the columns of `dense` are one block."""
+    """Round trips: J; the columns of `dense`; of `svds` one for each J Jᵀu, the two of the dot-test, Jᵀw."""
     batch, options = tuple(a[:6] for a in BATCH), {**STEP, "k": 1}
-    one, _ = sr.step(PROBLEM, THETA, batch, solver=solver, **options)
+    one, expected = sr.step(PROBLEM, THETA, batch, solver=solver, **options)
     sharded = ShardedProblem(PROBLEM, client)
     new, info = sr.step(sharded, THETA, sharded.scatter(cut(batch, *sizes)), solver=solver, **options)
     assert same(one, THETA)(new)
     assert info.solver == solver
-    assert sharded.round_trips == (2 if solver == "dense" else 1 + info.n_jvp + info.n_vjp)
+    assert sharded.round_trips == (2 if solver == "dense" else 3 + info.n_jvp)
+    assert (info.n_jvp, info.n_vjp) == (expected.n_jvp, expected.n_vjp)
 
 
 @needs_dask
 @pytest.mark.parametrize("sizes", [(20, 1, 2), (1, 22), (17, *(1,) * 6)])
-def test_uneven_shards_and_shards_of_one_row(client, sizes):
-    one, _ = sr.step(PROBLEM, THETA, BATCH, solver="gram", **STEP)
+@pytest.mark.parametrize("solver", ["gram", "tsqr", "randomized", "auto"])
+def test_uneven_shards_and_shards_of_one_row(client, solver, sizes):
+    one, _ = sr.step(PROBLEM, THETA, BATCH, solver=solver, **STEP)
     sharded = ShardedProblem(PROBLEM, client)
-    new, _ = sr.step(sharded, THETA, sharded.scatter(cut(BATCH, *sizes)), solver="gram", **STEP)
+    new, _ = sr.step(sharded, THETA, sharded.scatter(cut(BATCH, *sizes)), solver=solver, **STEP)
     assert same(one, THETA)(new)
 
 
@@ -238,6 +240,26 @@ def test_what_is_let_go_is_freed_on_the_workers(client):
 
 def nan_loss(f, y):
     return anp.sum((f - y) ** 2, axis=1) * anp.nan
+
+
+def no_such_part():
+    raise FileNotFoundError("part-3.npy")
+
+
+@needs_dask
+def test_an_error_of_a_part_is_no_lost_cluster(client):
+    """Both are OSErrors: what a task raised passes as it is."""
+    sharded = ShardedProblem(PROBLEM, client)
+    with pytest.raises(FileNotFoundError, match=r"part-3\.npy"):
+        sr.step(sharded, THETA, sharded.scatter([no_such_part, BATCH]), lr=0.1)
+
+
+@needs_dask
+def test_products_that_are_not_finite_are_refused(client):
+    J = ShardedProblem(PROBLEM, client, 2).jacobian(THETA, BATCH)
+    for product, size in ((J.matvec, THETA.size), (J.rmatvec, 23), (J.gram_matvec, 23)):
+        with pytest.raises(NonFiniteError, match="Jacobian product J"):
+            product(np.full(size, np.inf))
 
 
 @needs_dask
