@@ -80,7 +80,7 @@ def check_number(name: str, value: Any, allowed: str, inside: Callable[[float], 
 def check_finite(name: str, array: Any) -> None:
     """Raise `NonFiniteError`, which says how many values are bad and where; also on arrays that autograd traces."""
     array = getval(array)
-    if type(array) is np.ndarray and array.dtype.kind == "f":
+    if type(array) is np.ndarray and array.dtype.kind == "f" and array.flags.aligned:  # vdot hands any address to BLAS
         with np.errstate(all="ignore"):
             if math.isfinite(np.vdot(array, array)):
                 return  # quicker than looking at each; a sum of squares that overflows decides nothing

@@ -197,6 +197,23 @@ def test_norms_at_extreme_scales():
         np.testing.assert_allclose(info.actual_norm, info.predicted_norm)
 
 
+def test_theta_at_an_odd_address(monkeypatch):
+    """As arrays lie in a message. `np.vdot` would hand that address to BLAS, which with some kernels crashes."""
+    vdot = np.vdot
+
+    def of_aligned(a, b):
+        assert a.flags.aligned
+        assert b.flags.aligned
+        return vdot(a, b)
+
+    monkeypatch.setattr(np, "vdot", of_aligned)
+    net, theta = net_and_theta()
+    odd = np.frombuffer(b"." + theta.tobytes(), theta.dtype, offset=1)
+    assert not odd.flags.aligned
+    new, _ = sr.step(sr.Problem(net), odd, BATCH, lr=0.1)
+    assert np.array_equal(new, sr.step(sr.Problem(net), theta, BATCH, lr=0.1)[0])
+
+
 def test_an_mlp_with_parameters_of_its_own_has_no_rows_to_choose():
     class Scaled(sr.MLP):
         def __init__(self):
