@@ -64,12 +64,31 @@ async def handshake(address: str) -> None:
     await peer.close()
 
 
+def takeover() -> Any:
+    """A plugin by which tasks whose workers are all gone go to the one that comes next.
+
+    `allow_other_workers` means those that are there: if there are none the task waits for ever for an address that does
+    not come back (dask/distributed#7346).
+    """
+    from distributed.diagnostics.plugin import SchedulerPlugin
+
+    class Takeover(SchedulerPlugin):
+        name, idempotent = "sven_ref-takeover", True
+
+        def add_worker(self, scheduler: Any, worker: str) -> None:
+            scheduler.set_restrictions({task.key: None for task in scheduler.unrunnable if task.loose_restrictions})
+
+    return Takeover()
+
+
 class Workers:
     """The workers of a client. `round_trips`: how often results were waited for."""
 
     def __init__(self, client: Any) -> None:
         self.client, self.round_trips = client, 0
         self.addresses: list[str] = []
+        with cluster_errors():
+            client.register_plugin(takeover())
         self.look()
 
     def look(self) -> None:

@@ -293,37 +293,43 @@ def test_without_dask_the_extra_is_named(monkeypatch):
 
 
 @needs_dask
-@pytest.mark.parametrize("when", ["shards are made", "products are"])
-def test_a_worker_killed_in_the_middle_of_a_step_is_replaced(client, tmp_path, when, monkeypatch):
-    """SIGKILL: what it held is made again from θ and the samples, and the update has the same bits."""
+@pytest.mark.parametrize("victims", ["one", "all"])
+@pytest.mark.parametrize(("when", "solver"), [("J", "gram"), ("vjp", "gram"), ("gram_matvec", "svds")])
+def test_workers_killed_in_the_middle_of_a_step_are_replaced(client, tmp_path, when, solver, victims, monkeypatch):
+    """SIGKILL: what they held is made again from θ and the samples, and the update has the same bits."""
+    options, pids = STEP | {"solver": solver, "k": 2}, client.run(os.getpid)
+    doomed = list(pids.values())[: 1 if victims == "one" else 2]
     us, once = os.getpid(), tmp_path / "killed"
 
+    def kill():
+        once.touch()
+        for pid in reversed(doomed):  # the worker that runs this last
+            os.kill(pid, signal.SIGKILL)
+
     def loss(f, y):
-        if when == "shards are made" and os.getpid() != us and y[0] == BATCH[1][12] and not once.exists():
-            once.touch()
-            os.kill(os.getpid(), signal.SIGKILL)
+        if when == "J" and os.getpid() == doomed[0] != us and not once.exists():
+            kill()
         return anp.sum((f - y) ** 2, axis=1)
 
     sharded = ShardedProblem(sr.Problem(NET, loss), client, 4)
-    batch = sharded.scatter(cut(BATCH, 6, 6, 6, 5))
-    pids = client.run(os.getpid)
-    if when == "products are":
-        vjp = Rows.vjp
+    batch = sharded.scatter(cut(tuple(a[:12] for a in BATCH), 3, 3, 3, 3))
+    if when != "J":
+        product, calls = getattr(Rows, when), []
 
-        def kill(self, U):  # Jᵀw, once J and JJᵀ are made
-            once.touch()
-            os.kill(sorted(pids.items())[0][1], signal.SIGKILL)
-            monkeypatch.undo()
-            return vjp(self, U)
+        def dying(self, U):  # J is made, and products with it
+            calls.append(U)
+            if len(calls) == (1 if solver == "gram" else 5):
+                kill()
+            return product(self, U)
 
-        monkeypatch.setattr(Rows, "vjp", kill)
-    new, _ = sr.step(sharded, THETA, batch, solver="gram", **STEP)
+        monkeypatch.setattr(Rows, when, dying)
+    new, _ = sr.step(sharded, THETA, batch, **options)
     assert once.exists()
     client.wait_for_workers(2, timeout=20)
-    assert set(client.run(os.getpid).values()) != set(pids.values())
-    again, _ = sr.step(sharded, THETA, batch, solver="gram", **STEP)  # and no one is killed
+    assert not set(doomed) & set(client.run(os.getpid).values())
+    again, _ = sr.step(sharded, THETA, batch, **options)  # and no one is killed
     assert np.array_equal(new, again)
-    one, _ = sr.step(sr.Problem(NET, loss), THETA, BATCH, solver="gram", **STEP)
+    one, _ = sr.step(sr.Problem(NET, loss), THETA, tuple(a[:12] for a in BATCH), **options)
     assert same(one, THETA)(new)
 
 
