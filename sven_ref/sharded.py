@@ -78,7 +78,7 @@ class ShardedProblem(Problem):
         parts = self._cut(parts, np.zeros(1, np.float32)) if isinstance(parts, tuple) else list(parts)
         if not parts:
             raise ShapeError("parts = []: must be at least one part of a batch")
-        return Shards([self.workers.submit(i / len(parts), on_worker.held, part) for i, part in enumerate(parts)])
+        return Shards(self.workers.map(on_worker.held, parts))
 
     def jacobian(self, theta: Any, batch: Any) -> ShardedLinearOperator:
         """J of shape (M, P), its shards made and held by the workers; one round trip, which brings R."""
@@ -97,9 +97,12 @@ class ShardedProblem(Problem):
         theta = check_theta(theta)
         parts = batch.futures if isinstance(batch, Shards) else self._cut(batch, theta)
         self.workers.look()
-        sent = self.workers.submit(0, on_worker.held, theta.copy())  # once, whatever the number of shards
-        args = (on_worker.on_part, self.problem, method, sent)
-        return [self.workers.submit(i / len(parts), *args, part) for i, part in enumerate(parts)]
+        S, sent = (
+            len(parts),
+            self.workers.submit(0, on_worker.held, theta.copy()),
+        )  # once, whatever the number of shards
+        copies = self.workers.everywhere(sent, S)
+        return self.workers.map(on_worker.on_part, [self.problem] * S, [method] * S, copies, parts)
 
     def _cut(self, batch: Any, theta: Any) -> list[Any]:
         """(x, y) in parts of whole micro-batches, checked as the problem checks them and sent as they are."""

@@ -8,6 +8,7 @@ stays with the workers. J_i J_jᵀ is made where one of the two shards lies, fro
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -24,19 +25,13 @@ class Rows:
     def __init__(self, workers: Workers, shards: list[Any], sizes: list[int]) -> None:
         self.workers, self.shards, self.edges = workers, shards, np.cumsum(sizes)
 
-    def map(self, task: Callable[..., Any], *args: Sequence[Any]) -> list[Any]:
-        """A future of task(shard, …) for each shard; args hold one value a shard."""
-        S = len(self.shards)
-        return [self.workers.submit(i / S, task, *a) for i, a in enumerate(zip(self.shards, *args, strict=True))]
-
     def fetch(self, task: Callable[..., Any], *args: Sequence[Any]) -> list[Any]:
-        """task(shard, …) of each shard."""
-        return self.workers.fetch(self.map(task, *args))
+        """task(shard, …) of each shard; args hold one value a shard."""
+        return self.workers.fetch(self.workers.map(task, self.shards, *args))
 
     def jvp(self, V: Any) -> Any:
         """J V."""
-        V = self.workers.submit(0, on_worker.held, V)
-        return np.concatenate(self.fetch(on_worker.apply, [V] * len(self.shards)))
+        return self.apply(self.workers.submit(0, on_worker.held, V))
 
     def vjp(self, U: Any) -> Any:
         """Jᵀ U."""
@@ -44,14 +39,18 @@ class Rows:
 
     def gram_matvec(self, u: Any) -> Any:
         """J Jᵀu; nothing of length P comes here."""
-        return np.concatenate(self.fetch(on_worker.apply, [self.sum(u)] * len(self.shards)))
+        return self.apply(self.sum(u))
+
+    def apply(self, V: Any) -> Any:
+        """J V for a future of V."""
+        return np.concatenate(self.fetch(on_worker.apply, self.workers.everywhere(V, len(self.shards))))
 
     def sum(self, U: Any) -> Any:
         """Jᵀ U as a future: the parts are added, neighbours first, in an order that the number of shards fixes."""
-        sums, step = self.map(on_worker.apply_adjoint, np.split(U, self.edges[:-1])), 2
+        sums, step = self.workers.map(on_worker.apply_adjoint, self.shards, np.split(U, self.edges[:-1])), 2
         while len(sums) > 1:
             pairs = enumerate(zip(sums[::2], sums[1::2], strict=False))
-            added = [self.workers.submit(n * step / len(self.shards), on_worker.add, *pair) for n, pair in pairs]
+            added = [self.workers.submit(Fraction(n * step, len(self.shards)), on_worker.add, *p) for n, p in pairs]
             sums, step = added + sums[2 * len(added) :], 2 * step
         return sums[0]
 
@@ -60,7 +59,7 @@ class Rows:
         pairs = [(i, j) for i in range(len(self.shards)) for j in range(i, len(self.shards))]
         at = [i if (i + j) % 2 else j for i, j in pairs]
         tasks = [
-            self.workers.submit(n / len(self.shards), on_worker.gram_block, self.shards[i], self.shards[j], c)
+            self.workers.submit(Fraction(n, len(self.shards)), on_worker.gram_block, self.shards[i], self.shards[j], c)
             for n, (i, j) in zip(at, pairs, strict=True)
         ]
         ends = [0, *self.edges]
@@ -126,18 +125,19 @@ class ShardedFactorsLinearOperator(ShardedLinearOperator, LayeredLinearOperator)
 
     def float64(self) -> ProductLinearOperator:
         """The same operator with products in float64, counted with this one's."""
-        J = operator(self.rows.workers, self.rows.map(on_worker.in_float64))
+        J = operator(self.rows.workers, self.rows.workers.map(on_worker.in_float64, self.rows.shards))
         J.counts = self.counts
         return J
 
     def restrict(self, columns: Any) -> ProductLinearOperator:
         """J[:, columns], every shard from its own factors."""
-        columns = self.rows.workers.submit(0, on_worker.held, columns)
-        return operator(self.rows.workers, self.rows.map(on_worker.restricted, [columns] * len(self.rows.shards)))
+        workers, shards = self.rows.workers, self.rows.shards
+        copies = workers.everywhere(workers.submit(0, on_worker.held, columns), len(shards))
+        return operator(workers, workers.map(on_worker.restricted, shards, copies))
 
 
 def operator(workers: Workers, shards: list[Any]) -> ShardedLinearOperator:
     """J from its shards, by their `Facts`; one round trip."""
-    facts = workers.fetch([workers.submit(i / len(shards), on_worker.facts, shard) for i, shard in enumerate(shards)])
+    facts = workers.fetch(workers.map(on_worker.facts, shards))
     rows = Rows(workers, shards, [len(f.value) for f in facts])
     return (ShardedFactorsLinearOperator if facts[0].layers else ShardedLinearOperator)(rows, facts)

@@ -11,9 +11,11 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from fractions import Fraction
 from typing import Any
 
 from .errors import MissingExtraError, SvenError, check_integer
+from .shard import held
 
 
 class ClusterError(SvenError, ConnectionError):
@@ -98,13 +100,32 @@ class Workers:
         if not self.addresses:
             raise ClusterError("client: its cluster has no workers")
 
-    def submit(self, place: float, task: Callable[..., Any], *args: Any) -> Any:
+    def submit(self, place: Fraction | int, task: Callable[..., Any], *args: Any) -> Any:
         """A future of task(*args), futures among them, for the worker at 0 ≤ place < 1; that of shard i is i/S."""
         import dask
 
         where = {"workers": [self.addresses[int(place * len(self.addresses))]], "allow_other_workers": True}
         with cluster_errors(), dask.config.set({"distributed.admin.large-graph-warning-threshold": "1PiB"}):
             return self.client.submit(task, *args, pure=False, **where)
+
+    def map(self, task: Callable[..., Any], *args: Sequence[Any]) -> list[Any]:
+        """A future of task(…) for each shard; args hold one value a shard."""
+        S = len(args[0])
+        return [self.submit(Fraction(i, S), task, *a) for i, a in enumerate(zip(*args, strict=True))]
+
+    def everywhere(self, x: Any, S: int) -> list[Any]:
+        """A future of the first worker's, for each of S shards; on n workers it takes ⌈log2 n⌉ times as long as on two.
+
+        All n − 1 others would fetch it from the first. So worker j has it from worker j − 2^⌊log2 j⌋, by a task of its
+        own; or, if nobody has it from j, as what a shard's task there asks for.
+        """
+        n = min(len(self.addresses), S)
+        copies = [x]
+        for j in range(1, n):
+            above = copies[j - 2 ** (j.bit_length() - 1)]
+            last = j + 2 ** j.bit_length() >= n
+            copies.append(above if last else self.submit(Fraction(j, n), held, above))
+        return [copies[i * n // S] for i in range(S)]
 
     def fetch(self, futures: Any) -> Any:
         """Their results, in one round trip."""

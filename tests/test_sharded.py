@@ -2,6 +2,7 @@
 
 import ast
 import gc
+import math
 import os
 import re
 import signal
@@ -23,6 +24,7 @@ import sven_ref.sharded
 from sven_ref.errors import ArgumentError, MissingExtraError, NonFiniteError, ShapeError
 from sven_ref.sharded import ClusterError, ShardedLinearOperator, ShardedProblem, connect
 from sven_ref.sharded_operator import Rows
+from sven_ref.workers import Workers
 
 NET = sr.MLP((3, 8, 8, 1), "tanh")
 THETA = NET.init(0)
@@ -199,6 +201,38 @@ def test_round_trips(client):
     assert sharded.round_trips == before + 2
     sr.step(sharded, THETA, BATCH, solver="gram", **STEP)
     assert sharded.round_trips == before + 5
+
+
+class Recorded(Workers):
+    """Workers 0 … n − 1 without a cluster: a future is the worker that makes it, and the future it is made from."""
+
+    def __init__(self, n):
+        self.addresses = list(range(n))
+
+    def submit(self, place, task, *args):
+        return (self.addresses[int(place * len(self.addresses))], *args)
+
+
+@pytest.mark.parametrize("S", [1, 2, 3, 5, 8, 49, 100])
+def test_what_all_shards_need_is_handed_on_in_a_tree(S):
+    """Each worker has it once, at most ⌈log2 n⌉ copies go out of one worker, or one after the other to another."""
+    for n in range(1, 60):
+        workers = Recorded(n)
+        copies = workers.everywhere(workers.submit(0, None), S)
+        users, depth, fetched = min(n, S), {}, {}
+        for i, (copy, (user, *_)) in enumerate(zip(copies, workers.map(None, copies), strict=True)):
+            assert user == i * n // S  # in integers: 1/49 · 49 rounds to less than 1
+            chain = [user] if copy[0] != user else []
+            while copy:
+                chain.append(copy[0])
+                copy = copy[1] if len(copy) > 1 else None
+            for here, there in pairwise(chain):
+                assert fetched.setdefault(here, there) == there
+            depth[user] = len(chain) - 1
+        assert len(fetched) == users - 1
+        most = math.ceil(math.log2(users))
+        assert max(depth.values()) <= most
+        assert all(list(fetched.values()).count(worker) <= most for worker in fetched.values())
 
 
 class Slow:
