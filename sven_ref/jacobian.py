@@ -34,7 +34,7 @@ class ProductLinearOperator(LinearOperator):
     Parameters
     ----------
     shape, dtype : (M, P) and float32 or float64
-    jvp, vjp : callables (P,) -> (M,) and (M,) -> (P,)
+    jvp, vjp : callables (P,) -> (M,) and (M,) -> (P,); None where a subclass has them as methods
     blocks : whether both also take blocks, (P, n) -> (M, n) and (M, n) -> (P, n), and return arrays of their own; else
         columns go one by one and are copied
     value : R of shape (M,) where the operator is the Jacobian of a function, else None
@@ -49,10 +49,12 @@ class ProductLinearOperator(LinearOperator):
     """
 
     def __init__(
-        self, shape: tuple[int, int], dtype: Any, jvp: Product, vjp: Product, blocks: bool = False, value: Any = None
+        self, shape: tuple[int, int], dtype: Any, jvp: Any, vjp: Any, blocks: bool = False, value: Any = None
     ) -> None:
         super().__init__(np.dtype(dtype), shape)
-        self.jvp, self.vjp, self.blocks, self.value = jvp, vjp, blocks, value
+        if jvp and vjp:
+            self.jvp, self.vjp = jvp, vjp
+        self.blocks, self.value = blocks, value
         self.counts = {"jvp": 0, "vjp": 0}
         self.inner: ProductLinearOperator | None = None  # the operator whose checked products this one passes on
 

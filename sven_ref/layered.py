@@ -36,9 +36,10 @@ class LayeredLinearOperator(ProductLinearOperator):
         self.inputs, self.signals, self.m = inputs, signals, len(inputs[0]) // len(value)
         self.shapes = [(x.shape[1], g.shape[1]) for x, g in zip(inputs, signals, strict=True)]
         shape = (len(value), flat.size(self.shapes))
-        super().__init__(shape, inputs[0].dtype, self._jvp, self._vjp, blocks=True, value=value)
+        super().__init__(shape, inputs[0].dtype, None, None, blocks=True, value=value)
 
-    def _jvp(self, V: Any) -> Any:
+    def jvp(self, V: Any) -> Any:
+        """J V of a vector or a block."""
         directions, start, per_sample = V.reshape(len(V), -1), 0, 0.0
         for x, g in zip(self.inputs, self.signals, strict=True):
             layer = directions[start : start + x.shape[1] * g.shape[1]]
@@ -47,7 +48,8 @@ class LayeredLinearOperator(ProductLinearOperator):
             start += len(layer)
         return self._pool(np.reshape(per_sample, (-1, *V.shape[1:])))
 
-    def _vjp(self, U: Any) -> Any:
+    def vjp(self, U: Any) -> Any:
+        """Jᵀ U of a vector or a block."""
         weights = np.repeat(U.reshape(len(U), 1, -1), self.m, axis=0)  # (B, 1, n)
         product, start = np.empty((self.shape[1], *U.shape[1:]), self.dtype), 0
         for x, g in zip(self.inputs, self.signals, strict=True):

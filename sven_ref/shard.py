@@ -19,16 +19,6 @@ from .mlp import MLP
 Recipe = tuple[Any, Any, Any]
 
 
-class Factors(LayeredLinearOperator):
-    """The layered operator without a reference to itself: let go, its factors are freed at once."""
-
-    def __init__(self, inputs: Any, signals: Any, value: Any) -> None:
-        super().__init__(inputs, signals, value)
-        del self.jvp, self.vjp
-
-    jvp, vjp = LayeredLinearOperator._jvp, LayeredLinearOperator._vjp
-
-
 class Shard:
     """J_i, or J_i[:, columns], as a worker holds it: `J`, and how it travels."""
 
@@ -68,9 +58,7 @@ def from_recipe(recipe: Recipe) -> Shard:
     problem, theta, part = recipe
     J = problem.jacobian(theta, part() if callable(part) else part)
     if isinstance(J, LayeredLinearOperator):
-        whole = Factors(J.inputs, J.signals, J.value)
-        del J.jvp, J.vjp  # by which it refers to itself
-        return Shard(whole)
+        return Shard(J)
     if type(problem.model) is MLP and problem.rows != "per_output":
         raise ArgumentError("loss: couples samples; only a loss that treats them one by one can be cut into shards")
     return Shard(J, recipe=recipe)
@@ -78,7 +66,7 @@ def from_recipe(recipe: Recipe) -> Shard:
 
 def from_factors(inputs: Any, signals: Any, value: Any, columns: Any) -> Shard:
     """The shard that was sent as its factors."""
-    return Shard(Factors(inputs, signals, value), columns)
+    return Shard(LayeredLinearOperator(inputs, signals, value), columns)
 
 
 def dask_setup(worker: Any) -> None:
@@ -132,7 +120,7 @@ def in_float64(shard: Shard) -> Shard:
     """J_i with products in float64."""
     whole: Any = shard.whole
     inputs, signals = ([a.astype(np.float64) for a in factors] for factors in (whole.inputs, whole.signals))
-    return Shard(Factors(inputs, signals, whole.value), shard.columns)
+    return Shard(LayeredLinearOperator(inputs, signals, whole.value), shard.columns)
 
 
 def stacked(shards: list[Shard]) -> Any:

@@ -1,6 +1,8 @@
 """J held as its factors: equal to the general operator, and to itself in every form it is handed out in."""
 
+import gc
 import tracemalloc
+import weakref
 
 import autograd.numpy as anp
 import numpy as np
@@ -267,3 +269,19 @@ def test_right_vectors_are_never_stored(solver):
     block = 8 * columns_room.BLOCK
     assert peak < 4 * (4 * P) + 5 * block  # some vectors of length P; a block, its copies in QR
     assert peak < 0.5 * 64 * P * 4
+
+
+def test_what_is_let_go_is_freed_at_once():
+    """An operator that referred to itself would keep its factors until the garbage collector runs."""
+    net = sr.MLP((2, 3, 1))
+    x = np.ones((4, 2))
+    J = sr.Problem(net).jacobian(net.init(0), (x, x[:, :1]))
+    operators = [J, J.restrict(np.arange(3)), J.float64(), J.compressed()]
+    assert all(A @ np.ones(A.shape[1]) is not None for A in operators)
+    gone = [weakref.ref(A) for A in operators]
+    gc.disable()
+    try:
+        del J, operators
+        assert [ref() for ref in gone] == [None] * 4
+    finally:
+        gc.enable()
