@@ -320,6 +320,19 @@ def test_whole_steps_are_near_the_model():
         assert 0.4 < float(ratio) < 2.3
 
 
+def test_memory_beside_the_model():
+    """The model's columns are computed again; what was measured is within a third, or a few MB."""
+    _, _, *rows = table(TEXTS["scale"], "resident MB gained")
+    assert len(rows) == 4
+    for M, P, solver, worker, worker_model, client, client_model in rows:
+        M, P = int(M.replace(",", "")), int(P.replace(",", ""))
+        w = round((math.sqrt(1 + P / 6) - 1) / 2)
+        c = step_cost.cost(solver, M, P, 4, step_cost.Machine(nodes=2), W=24 * (2 * w + 1))
+        for measured, model, value in ((worker, worker_model, c.node), (client, client_model, c.client)):
+            assert int(model) == round(value / 2**20)
+            assert float(measured) == pytest.approx(float(model), rel=0.34, abs=10)
+
+
 def test_the_step_of_mnist_by_the_model():
     seconds, products = mnist_by_the_model()
     assert near("18", seconds)
