@@ -92,7 +92,8 @@ def facts(shard: Shard) -> Facts:
     if not isinstance(shard.whole, LayeredLinearOperator):
         return Facts(J.value, J.dtype, J.shape[1], 1.0, [], 1)
     layers = J.shapes if isinstance(J, LayeredLinearOperator) else [(J.shape[1], 0)]
-    scale = J.scale() if any(map(np.any, shard.whole.signals)) else 0.0  # all satisfied: no say in the scale
+    signals = J.signals if isinstance(J, LayeredLinearOperator) else shard.whole.signals
+    scale = J.scale() if any(map(np.any, signals)) else 0.0  # all satisfied, or dead units: no say in the scale
     return Facts(J.value, J.dtype, J.shape[1], scale, layers, shard.whole.m)
 
 

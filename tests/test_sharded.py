@@ -106,6 +106,27 @@ def test_parameter_subsets(client, mask, solver):
     assert np.array_equal(info.columns, expected.columns)
 
 
+def tiny_loss(f, y):
+    return 1e-170 * (f[:, 0] - y[:, 0]) ** 2 + 0 * f[:, 1]
+
+
+@needs_dask
+def test_units_that_are_dead_in_one_shard_say_nothing_of_the_scale(client):
+    """Of a loss of 1e-170, where a scale of 1 would leave a Gram matrix of zeros."""
+    problem = sr.Problem(sr.MLP((2, 3, 2), "relu"), tiny_loss)  # of two outputs, of which the loss sees one
+    theta = np.concatenate([[1, 2, 0.5, 0.3, 1, -0.2], np.zeros(3), [1, 1, 1, 1, -1, 1], [0.5, 0.5]])
+    x = np.array([[-1, -9], [-2, -11], [-1.5, -12], [1, 0.1], [2, 0.3], [0.5, -0.1]])
+    batch, ranks = (x, np.outer([1, 2, 0.3, -1, 0.2, 2], [1, 1])), []
+    for seed in range(8):
+        options = {"lr": 0.1, "k": 2, "solver": "gram", "param_fraction": 0.4, "mask": "rows", "rng": seed}
+        one, expected = sr.step(problem, theta, batch, **options)
+        new, info = sr.step(ShardedProblem(problem, client, 2), theta, batch, **options)
+        assert info.rank == expected.rank
+        assert same(one, theta)(new)
+        ranks.append(info.rank)
+    assert max(ranks) == 2
+
+
 CLASSES, CLASSIFIER = (X, RNG.integers(0, 3, 23)), sr.MLP((3, 5, 3))
 LINEAR = sr.MLP((3, 1), "identity")
 
