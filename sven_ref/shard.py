@@ -53,10 +53,23 @@ def nbytes(data: Any) -> int:
     return sum(map(nbytes, data)) if isinstance(data, tuple | list) else int(getattr(data, "nbytes", 0))
 
 
+def aligned(data: Any) -> Any:
+    """The arrays in tuples, lists and dicts, copied where they lie at odd addresses, as they may in a message.
+
+    BLAS is given a copy of such an array, and of a transposed one by another routine: results would depend, in their
+    last bits, on the address.
+    """
+    if type(data) in (tuple, list):
+        return type(data)(map(aligned, data))
+    if type(data) is dict:
+        return {key: aligned(value) for key, value in data.items()}
+    return np.require(data, requirements="A") if isinstance(data, np.ndarray) else data
+
+
 def from_recipe(recipe: Recipe) -> Shard:
     """The shard of a problem at θ on a part of the batch."""
     problem, theta, part = recipe
-    J = problem.jacobian(theta, part() if callable(part) else part)
+    J = problem.jacobian(aligned(theta), aligned(part() if callable(part) else part))
     if isinstance(J, LayeredLinearOperator):
         return Shard(J)
     if type(problem.model) is MLP and problem.rows != "per_output":
@@ -66,7 +79,7 @@ def from_recipe(recipe: Recipe) -> Shard:
 
 def from_factors(inputs: Any, signals: Any, value: Any, columns: Any) -> Shard:
     """The shard that was sent as its factors."""
-    return Shard(LayeredLinearOperator(inputs, signals, value), columns)
+    return Shard(LayeredLinearOperator(*map(aligned, (inputs, signals, value))), columns)
 
 
 def dask_setup(worker: Any) -> None:
@@ -83,7 +96,7 @@ def on_part(problem: Any, method: str, theta: Any, part: Any) -> Any:
     """`jacobian` as a `Shard`, or `residuals` or `losses`, of one part of the batch."""
     if method == "jacobian":
         return from_recipe((problem, theta, part))
-    return getattr(problem, method)(theta, part() if callable(part) else part)
+    return getattr(problem, method)(aligned(theta), aligned(part() if callable(part) else part))
 
 
 def facts(shard: Shard) -> Facts:
@@ -99,11 +112,13 @@ def facts(shard: Shard) -> Facts:
 
 def apply(shard: Shard, V: Any) -> Any:
     """J_i V for a vector or a block V."""
+    V = aligned(V)
     return shard.J.jvp(V) if shard.J.blocks else shard.J @ V
 
 
 def apply_adjoint(shard: Shard, U: Any) -> Any:
     """J_iᵀ U_i for a vector or a block U_i."""
+    U = aligned(U)
     return shard.J.vjp(U) if shard.J.blocks else shard.J.H @ U
 
 

@@ -35,7 +35,7 @@ class Rows:
 
     def vjp(self, U: Any) -> Any:
         """Jᵀ U."""
-        return self.workers.fetch(self.sum(U))
+        return on_worker.aligned(self.workers.fetch(self.sum(U)))
 
     def gram_matvec(self, u: Any) -> Any:
         """J Jᵀu; nothing of length P comes here."""

@@ -21,6 +21,7 @@ from clusters import briefly, needs_dask, separate_cluster
 
 import sven_ref as sr
 import sven_ref.sharded
+from sven_ref import shard as on_worker
 from sven_ref.errors import ArgumentError, MissingExtraError, NonFiniteError, ShapeError
 from sven_ref.sharded import ClusterError, ShardedLinearOperator, ShardedProblem, connect
 from sven_ref.sharded_operator import Rows
@@ -275,6 +276,45 @@ def test_the_order_of_summation_does_not_depend_on_who_is_quick(client):
         problem = ShardedProblem(sr.Problem(NET, Slow(BATCH[1][first])), client, 4)
         updates += [sr.step(problem, THETA, BATCH, solver="gram", **STEP)[0].tobytes() for _ in range(2)]
     assert len(set(updates)) == 1
+
+
+def odd(a):
+    """The same numbers where a message may have them: at an address that is no multiple of their size."""
+    return np.frombuffer(b"." + a.tobytes(), a.dtype, offset=1).reshape(a.shape)
+
+
+@pytest.mark.parametrize("rows", ["unsigned", "per_output"])
+def test_bits_do_not_depend_on_where_a_message_lies(rows):
+    """NumPy hands BLAS a copy of what lies at an odd address, by another routine at times, which rounds otherwise."""
+    net, rng = sr.MLP((20, 60, 60, 3), "tanh"), np.random.default_rng(0)
+    theta, part = net.init(0), (rng.standard_normal((150, 20)), rng.standard_normal((150, 3)))
+    problem = sr.Problem(net, kappa=1.0, rows=rows)
+    shard = on_worker.on_part(problem, "jacobian", theta, part)
+    V, U = rng.standard_normal((net.n_params, 2)), rng.standard_normal((len(shard.J.value), 2))
+
+    def bits(shard, V, U):
+        results = shard.J.value, on_worker.apply(shard, V), on_worker.apply_adjoint(shard, U)
+        assert all(a.flags.aligned for a in results)
+        return [a.tobytes() for a in results]
+
+    expected = bits(shard, V, U)
+    odd_part = tuple(map(odd, part))
+    assert not odd_part[0].flags.aligned
+    received = on_worker.on_part(problem, "jacobian", odd(theta), odd_part)
+    assert bits(received, odd(V), odd(U)) == expected
+    again, arguments = shard.__reduce__()
+    if again is on_worker.from_factors:
+        inputs, signals, value, columns = arguments
+        moved = again(list(map(odd, inputs)), list(map(odd, signals)), odd(value), columns)
+    else:
+        moved = again((problem, odd(theta), odd_part))
+    assert bits(moved, V, U) == expected
+    nested = on_worker.aligned({"a": [odd(theta), (odd(theta), 1)]})
+    assert nested["a"][0].flags.aligned
+    assert (type(nested["a"]), type(nested["a"][1]), nested["a"][1][1]) == (list, tuple, 1)
+    for method in ("residuals", "losses"):
+        one, other = (on_worker.on_part(problem, method, *a) for a in ((theta, part), (odd(theta), odd_part)))
+        assert one.tobytes() == other.tobytes()
 
 
 @needs_dask
