@@ -59,6 +59,8 @@ class ShardedProblem(Problem):
     """
 
     def __init__(self, problem: Problem, client: Any, n_shards: int | None = None) -> None:
+        if not isinstance(problem, Problem) or isinstance(problem, ShardedProblem):
+            raise ArgumentError(f"problem is a {type(problem).__name__}: must be a Problem of one process")
         vars(self).update(vars(problem))
         self.problem, self.workers = problem, Workers(client)
         self.n_shards = len(self.workers.addresses) if n_shards is None else check_integer("n_shards", n_shards)
@@ -75,9 +77,15 @@ class ShardedProblem(Problem):
         that returns one: then a worker loads it, and no sample is sent.
         """
         self.workers.look()
-        parts = self._cut(parts, np.zeros(1, np.float32)) if isinstance(parts, tuple) else list(parts)
+        if not isinstance(parts, tuple | list):
+            raise ArgumentError(f"parts is a {type(parts).__name__}: must be a batch (x, y) or a list of parts")
+        parts = self._cut(parts, np.zeros(1, np.float32)) if isinstance(parts, tuple) else parts
         if not parts:
             raise ShapeError("parts = []: must be at least one part of a batch")
+        for i, part in enumerate(parts):
+            if self.model is not None and not (callable(part) or (isinstance(part, tuple | list) and len(part) == 2)):
+                kind = type(part).__name__
+                raise ArgumentError(f"parts[{i}] is a {kind}: must be a pair (x, y), or a function that returns one")
         return Shards(self.workers.map(on_worker.held, parts))
 
     def jacobian(self, theta: Any, batch: Any) -> ShardedLinearOperator:

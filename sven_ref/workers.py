@@ -14,8 +14,10 @@ from contextlib import contextmanager
 from fractions import Fraction
 from typing import Any
 
-from .errors import MissingExtraError, SvenError, check_integer
+from .errors import ArgumentError, MissingExtraError, SvenError, check_integer
 from .shard import held
+
+LOST = "client: the cluster is lost; θ is as it was before the step, go on from it with a new client"
 
 
 class ClusterError(SvenError, ConnectionError):
@@ -83,22 +85,47 @@ def takeover() -> Any:
     return Takeover()
 
 
+def same_version(client: Any) -> None:
+    """Raise unless scheduler and workers have this version: a task that one can't read is waited for in vain."""
+    from . import __version__
+
+    def version() -> str | None:  # goes by value: what it is to find may not be there
+        try:
+            import sven_ref
+        except ImportError:
+            return None
+        return sven_ref.__version__
+
+    with cluster_errors():
+        versions = {"the scheduler": client.run_on_scheduler(version), **client.run(version)}
+    for who, found in versions.items():
+        if found != __version__:
+            has = f"sven_ref {found}" if found else "no sven_ref"
+            raise ClusterError(f"client: {who} has {has}; install sven_ref {__version__} there, as it is here")
+
+
 class Workers:
     """The workers of a client. `round_trips`: how often results were waited for."""
 
     def __init__(self, client: Any) -> None:
+        if not hasattr(client, "register_plugin"):
+            kind = type(client).__name__
+            raise ArgumentError(f"client is a {kind}: must be a distributed.Client, as of `with connect(…) as client:`")
         self.client, self.round_trips = client, 0
         self.addresses: list[str] = []
+        self.look()
+        same_version(client)
         with cluster_errors():
             client.register_plugin(takeover())
-        self.look()
 
     def look(self) -> None:
         """Who they are now."""
+        if self.client.status != "running":
+            raise ClusterError(f"{LOST} (the client is {self.client.status})")
         with cluster_errors():
             self.addresses = sorted(self.client.nthreads())
         if not self.addresses:
-            raise ClusterError("client: its cluster has no workers")
+            raise ClusterError("client: its cluster has no workers; start some, `dask worker ADDRESS`")
 
     def submit(self, place: Fraction | int, task: Callable[..., Any], *args: Any) -> Any:
         """A future of task(*args), futures among them, for the worker at 0 ≤ place < 1; that of shard i is i/S."""
@@ -147,6 +174,16 @@ def cluster_errors(futures: Sequence[Any] = ()) -> Iterator[None]:
     except (CancelledError, ClosedClientError, KilledWorker, OSError) as error:
         if isinstance(error, OSError) and any(future.status == "error" for future in futures):
             raise
-        message = "client: the cluster is lost; θ is as it was before the step, go on from it with a new client"
+        message = LOST
+        if isinstance(error, KilledWorker):
+            message = (
+                "client: one task took several workers with it, for want of memory or by a crash; θ is as it was "
+                "before the step; give workers more memory, or cut the batch into more shards (n_shards)"
+            )
+        elif "lost dependencies" in str(error):  # Dask's words for a graph that its scheduler could not unpickle
+            message = (
+                "client: the scheduler can't read a task; θ is as it was before the step; scheduler and workers must "
+                "be able to import what model, loss and parts come from"
+            )
         why = str(error).partition("\n")[0].rstrip(".")
         raise ClusterError(f"{message} ({type(error).__name__}: {why})") from error

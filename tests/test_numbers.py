@@ -197,6 +197,7 @@ NUMBERS = {
         "0.0544": lambda: has("sven_ref/lab/protocols.toml", "test = 0.05439"),
     },
     "scale": {
+        "784": lambda: bench_sharded.MNIST_NET == (784, 32, 32, 32, 10),
         "1e14": lambda: MACHINE.flops == 1e14,
         "1e12": lambda: MACHINE.lapack == 1e12 and not layers_fit(1e12, 64) and layers_fit(1e12, 128),
         "6.5e10": lambda: near("6.5e10", MACHINE.lapack / ratio_of_lapack()),
@@ -322,7 +323,7 @@ def test_whole_steps_are_near_the_model():
 
 def test_memory_beside_the_model():
     """The model's columns are computed again; what was measured is within a third, or a few MB."""
-    _, _, *rows = table(TEXTS["scale"], "resident MB gained")
+    _, _, *rows = table(TEXTS["scale"], "resident MiB gained")
     assert len(rows) == 4
     for M, P, solver, worker, worker_model, client, client_model in rows:
         M, P = int(M.replace(",", "")), int(P.replace(",", ""))
@@ -340,11 +341,9 @@ def test_the_step_of_mnist_by_the_model():
 
 
 def test_the_memory_of_factors_and_of_J():
-    ((M, width, factors),) = re.findall(r"M = ([\d,]+), width (\d+): factors (\d+) MB a worker", TEXTS["scale"])
+    ((M, width, factors),) = re.findall(r"M = ([\d,]+), width (\d+): factors (\d+) MiB a worker", TEXTS["scale"])
     net = sr.MLP(bench_sharded.MNIST_NET)
     assert int(width) == sum(i + 1 + o for i, o in net.shapes[::2])
-    assert near(factors, int(M.replace(",", "")) / 2 * int(width) * 4 / 1e6) or near(
-        factors, int(M.replace(",", "")) / 2 * int(width) * 4 / 2**20
-    )
+    assert near(factors, int(M.replace(",", "")) / 2 * int(width) * 4 / 2**20)
     sizes = [rows * net.n_params * 4 / 1e9 for rows in (60_000, 600_000)]
     assert f"J would be {sizes[0]:.1f} GB and {sizes[1]:.0f} GB" in TEXTS["scale"]

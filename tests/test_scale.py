@@ -120,3 +120,20 @@ def test_memory_and_time_stop_a_solver():
 def test_what_has_no_formula():
     with pytest.raises(ValueError, match=r"solver = 'svds': has no formula for M = 1000 and P = 10"):
         cost("svds", 1e3, 10, 4, M64)
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        (["--nodes", "0"], "--nodes: 0: must be > 0 and finite"),
+        (["--memory", "nan"], "--memory: nan: must be > 0 and finite"),
+        (["--k", "-1"], "--k: -1: must be > 0 and finite"),
+        (["--word", "3"], "--word: 3: must be 4 or 8"),
+    ],
+)
+def test_options_that_can_not_be(options, why, capsys):
+    with pytest.raises(SystemExit):
+        scale.main(options)
+    out, err = capsys.readouterr()
+    assert not out
+    assert why in err

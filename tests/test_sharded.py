@@ -381,6 +381,73 @@ def test_errors_of_a_shard_are_those_of_the_problem(client):
         ShardedProblem(coupled, client, 2).jacobian(THETA, BATCH)
 
 
+@needs_dask
+def test_what_is_no_client_no_problem_no_part(client):
+    for wrong in (connect(2), "tcp://127.0.0.1:8786", None):
+        with pytest.raises(ArgumentError, match=r"client is a .*: must be a distributed.Client, as of `with connect"):
+            ShardedProblem(PROBLEM, wrong)
+    sharded = ShardedProblem(PROBLEM, client)
+    for wrong, kind in ((NET, "MLP"), (None, "NoneType"), (sharded, "ShardedProblem")):
+        with pytest.raises(ArgumentError, match=f"problem is a {kind}: must be a Problem"):
+            ShardedProblem(wrong, client)
+    for wrong, kind in ((X, "ndarray"), (None, "NoneType"), ({"x": X}, "dict")):
+        with pytest.raises(ArgumentError, match=f"parts is a {kind}: must be a batch"):
+            sharded.scatter(wrong)
+    with pytest.raises(ArgumentError, match=r"parts\[0\] is a ndarray: must be a pair \(x, y\)"):
+        sharded.scatter(list(BATCH))
+
+
+@needs_dask
+def test_a_client_that_is_closed():
+    with connect(1) as client:
+        sharded = ShardedProblem(PROBLEM, client)
+    with pytest.raises(ClusterError, match=r"θ is as it was before the step.*\(the client is closed\)"):
+        sr.step(sharded, THETA, BATCH, lr=0.1)
+    with pytest.raises(ClusterError, match="the client is closed"):
+        ShardedProblem(PROBLEM, client)
+
+
+@needs_dask
+def test_workers_of_another_version_or_without_the_package(client, monkeypatch):
+    """A task they can't read would be waited for in vain; other code would give another update."""
+    monkeypatch.setattr(sr, "__version__", "9.9")
+    with pytest.raises(ClusterError, match=r"tcp://.* has sven_ref [\d.]+; install sven_ref 9.9 there"):
+        ShardedProblem(PROBLEM, client)
+    monkeypatch.undo()
+
+    def forget():
+        import sys
+
+        sys.modules["sven_ref"] = None
+
+    def remember():
+        import sys
+
+        del sys.modules["sven_ref"]
+
+    client.run(forget)
+    try:
+        with pytest.raises(ClusterError, match=r"tcp://.* has no sven_ref; install sven_ref"):
+            ShardedProblem(PROBLEM, client)
+    finally:
+        client.run(remember)
+
+
+@needs_dask
+def test_a_task_that_kills_its_workers():
+    us = os.getpid()
+
+    def loss(f, y):
+        if os.getpid() != us:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return anp.sum((f - y) ** 2, axis=1)
+
+    with connect(1) as client:
+        with pytest.raises(ClusterError, match=r"one task took several workers with it.*n_shards"):
+            sr.step(ShardedProblem(sr.Problem(NET, loss), client), THETA, BATCH, lr=0.1)
+        client.wait_for_workers(1, timeout=20)
+
+
 def test_without_dask_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'sven-ref\[dask\]'"), connect(2):
@@ -489,7 +556,7 @@ def test_the_code_of_the_docs_runs_and_goes_to_a_cluster_by_one_argument(client,
     assert ast.unparse(many) == ast.unparse(one).replace("(problem,", "(ShardedProblem(problem, client),", 1)
     monkeypatch.setattr(sven_ref.sharded, "connect", lambda workers: nullcontext(client))  # this one, and no second
     assert "assert" in code
-    exec(compile(code, "scale.md", "exec"), {})
+    exec(compile(code, "scale.md", "exec"), {"__name__": "__main__"})
 
 
 @needs_dask

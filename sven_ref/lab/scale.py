@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import math
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -21,6 +22,18 @@ from .step_cost import SOLVERS, Cost, Machine, cost, operations
 ROWS, PARAMETERS = [10.0**e for e in range(2, 7)], [10.0**e for e in range(6, 13)]
 POINT = (1e4, 1e9)  # M, P of the tables of one point
 LIMIT = 3600.0  # seconds, above which a cell has hours
+HELP = {
+    "nodes": "how many",
+    "flops": "flop/s of a node's products",
+    "lapack": "flop/s of eigenvectors in one process",
+    "panel": "flop/s of QR and SVD of P × n matrices",
+    "memory": "bytes of a node",
+    "network": "bytes/s",
+    "trip": "seconds of a round trip",
+    "hop": "seconds of one more level of tasks",
+    "task": "seconds of a task at the client",
+    "word": "bytes of a number, 4 or 8",
+}
 
 
 def stopped_by(solver: str, c: Cost, M: float, P: float, m: Machine) -> str:
@@ -150,11 +163,16 @@ def main(argv: Sequence[str] | None = None) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     for name, value in vars(Machine()).items():
-        parser.add_argument(f"--{name}", type=type(value), default=value, help=f"of the machine: {value:g}")
-    parser.add_argument("--k", type=int, default=64)
-    parser.add_argument("--pairs", type=int, default=200, help="products of svds")
+        parser.add_argument(f"--{name}", type=type(value), default=value, help=f"{HELP[name]}: {value:g}")
+    parser.add_argument("--k", type=int, default=64, help="triplets kept: 64")
+    parser.add_argument("--pairs", type=int, default=200, help="products J Jᵀu of svds: 200")
     parser.add_argument("--csv", action="store_true", help="flops, bytes, trips, memory and seconds of every cell")
     options = vars(parser.parse_args(argv))
+    for name, value in options.items():
+        if name != "csv" and not 0 < value < math.inf:
+            parser.error(f"argument --{name}: {value:g}: must be > 0 and finite")
+    if options["word"] not in (4, 8):
+        parser.error(f"argument --word: {options['word']}: must be 4 or 8")
     k, pairs, as_csv = (options.pop(name) for name in ("k", "pairs", "csv"))
     m = Machine(**options)
     if as_csv:

@@ -68,7 +68,7 @@ def written(client):
 
 
 def rss():
-    """Peak resident memory of this process in MB (Linux; `ru_maxrss` would be the parent's where that is larger)."""
+    """Peak resident memory of this process in MiB (Linux; `ru_maxrss` would be the parent's where that is larger)."""
     return int(re.search(r"VmHWM:\s*(\d+)", Path("/proc/self/status").read_text())[1]) / 1024
 
 
@@ -194,12 +194,12 @@ def run_scaling(_):
 
 
 def resident():
-    """Resident MB of this process now."""
+    """Resident MiB of this process now."""
     return int(re.search(r"VmRSS:\s*(\d+)", Path("/proc/self/status").read_text())[1]) / 1024
 
 
 def forget_peak():
-    """From now on the peak is that of what comes (Linux); resident MB of this process now."""
+    """From now on the peak is that of what comes (Linux); resident MiB of this process now."""
     Path("/proc/self/clear_refs").write_text("5")
     return rss()
 
@@ -215,10 +215,12 @@ def run_memory(_):
         before = client.run(resident)
         J = sharded.jacobian(theta, parts)
         gained = [m - before[w] for w, m in client.run(resident).items()]
-        print(f"M = {J.shape[0]:,}, width {width}: factors {4 * 20_000 * width / 2**20:.0f} MB a worker by the formula")
-        print("resident MB gained a worker:", ", ".join(f"{m:.0f}" for m in gained))
-        print("peak resident MB:", ", ".join(f"{m:.0f}" for m in client.run(rss).values()))
-    head("M", "P", "solver", "a worker, MB", "model", "client and scheduler, MB", "model")
+        print(
+            f"M = {J.shape[0]:,}, width {width}: factors {4 * 20_000 * width / 2**20:.0f} MiB a worker by the formula"
+        )
+        print("resident MiB gained a worker:", ", ".join(f"{m:.0f}" for m in gained))
+        print("peak resident MiB:", ", ".join(f"{m:.0f}" for m in client.run(rss).values()))
+    head("M", "P", "solver", "a worker, MiB", "model", "client and scheduler, MiB", "model")
     for w, M in ((724, 64), (128, 4096)):
         for solver in ("gram", "svds"):
             problem, theta, batch = square_net(w, M)
@@ -343,7 +345,7 @@ def run_mnist(options):
                 flush=True,
             )
         peaks = [f"{m:.0f}" for m in client.run(rss).values()] if client else []
-        print(f"peak resident MB: this process, with the scheduler, {rss():.0f}; workers {', '.join(peaks) or 'none'}")
+        print(f"peak resident MiB: this process, with the scheduler, {rss():.0f}; workers {', '.join(peaks) or 'none'}")
 
 
 if __name__ == "__main__":
