@@ -86,7 +86,9 @@ class ShardedProblem(Problem):
             if self.model is not None and not (callable(part) or (isinstance(part, tuple | list) and len(part) == 2)):
                 kind = type(part).__name__
                 raise ArgumentError(f"parts[{i}] is a {kind}: must be a pair (x, y), or a function that returns one")
-        return Shards(self.workers.map(on_worker.held, parts))
+        futures = self.workers.map(on_worker.held, parts)
+        self.workers.settle(futures)  # from here on the caller may overwrite his arrays
+        return Shards(futures)
 
     def jacobian(self, theta: Any, batch: Any) -> ShardedLinearOperator:
         """J of shape (M, P), its shards made and held by the workers; one round trip, which brings R."""

@@ -154,6 +154,13 @@ class Workers:
             copies.append(above if last else self.submit(Fraction(j, n), held, above))
         return [copies[i * n // S] for i in range(S)]
 
+    def settle(self, futures: list[Any]) -> None:
+        """Wait until they are done; until then what is sent is still the caller's memory."""
+        from distributed import wait
+
+        with cluster_errors(futures):
+            wait(futures)
+
     def fetch(self, futures: Any) -> Any:
         """Their results, in one round trip."""
         self.round_trips += 1

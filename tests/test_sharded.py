@@ -225,6 +225,19 @@ def test_round_trips(client):
     assert sharded.round_trips == before + 5
 
 
+@needs_dask
+def test_arrays_may_be_overwritten_once_they_are_scattered(client):
+    sharded, (expected, _) = ShardedProblem(PROBLEM, client), sr.step(PROBLEM, THETA, BATCH, solver="gram", **STEP)
+    for _ in range(5):
+        x, y = (a.copy() for a in BATCH)
+        whole, parts = sharded.scatter((x, y)), sharded.scatter(cut((x, y), 11, 12))
+        x *= 2
+        y[:] = np.nan
+        for batch in (whole, parts):
+            new, _ = sr.step(sharded, THETA, batch, solver="gram", **STEP)
+            assert same(expected, THETA)(new)
+
+
 class Recorded(Workers):
     """Workers 0 … n − 1 without a cluster: a future is the worker that makes it, and the future it is made from."""
 
