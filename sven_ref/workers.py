@@ -38,7 +38,11 @@ def connect(workers: int = 2, scheduler: str | None = None, memory_limit: Any = 
     if scheduler is None:
         options = {"threads_per_worker": 1, "dashboard_address": ":0", "preload": "sven_ref.shard"}
         n = check_integer("workers", workers)
-        cluster = distributed.LocalCluster(n_workers=n, memory_limit=memory_limit, **options)
+        import dask
+
+        timeout = "distributed.scheduler.no-workers-timeout"  # Dask's own is none: it would wait for ever
+        with dask.config.set({timeout: dask.config.get(timeout) or "60s"}):
+            cluster = distributed.LocalCluster(n_workers=n, memory_limit=memory_limit, **options)
         with cluster, distributed.Client(cluster, direct_to_workers=True) as client:
             yield client
         return
@@ -175,10 +179,11 @@ def cluster_errors(futures: Sequence[Any] = ()) -> Iterator[None]:
 
     from distributed import KilledWorker
     from distributed.client import ClosedClientError
+    from distributed.scheduler import NoValidWorkerError, NoWorkerError
 
     try:
         yield
-    except (CancelledError, ClosedClientError, KilledWorker, OSError) as error:
+    except (CancelledError, ClosedClientError, KilledWorker, NoValidWorkerError, NoWorkerError, OSError) as error:
         if isinstance(error, OSError) and any(future.status == "error" for future in futures):
             raise
         message = LOST

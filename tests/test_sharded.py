@@ -17,7 +17,7 @@ import autograd.numpy as anp
 import numpy as np
 import pytest
 import scipy.sparse.linalg
-from clusters import briefly, needs_dask, separate_cluster
+from clusters import briefly, dask, needs_dask, separate_cluster
 
 import sven_ref as sr
 import sven_ref.sharded
@@ -444,6 +444,23 @@ def test_workers_of_another_version_or_without_the_package(client, monkeypatch):
             ShardedProblem(PROBLEM, client)
     finally:
         client.run(remember)
+
+
+@needs_dask
+def test_workers_that_do_not_come_back():
+    with dask.config.set({"distributed.scheduler.no-workers-timeout": "0.3s"}), connect(1) as client:
+        sharded = ShardedProblem(PROBLEM, client)
+        batch = sharded.scatter(BATCH)
+        look = sharded.workers.look
+
+        def leave():
+            look()
+            client.cluster.scale(0)
+            client.sync(client.cluster._correct_state)
+
+        sharded.workers.look = leave
+        with pytest.raises(ClusterError, match="the cluster is lost; θ is as it was before the step"):
+            sr.step(sharded, THETA, batch, lr=0.1)
 
 
 @needs_dask
