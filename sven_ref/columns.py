@@ -20,6 +20,8 @@ BLOCK = 1 << 20  # numbers in a block of J
 class ColumnsLinearOperator(ProductLinearOperator):
     """J[:, columns] of a layered J: products by scattering and gathering, blocks by picking entries of the factors."""
 
+    tested = True  # as the layered J is
+
     def __init__(self, J: Any, columns: Any) -> None:
         part = restrict(J, columns)
         super().__init__(part.shape, J.dtype, part.jvp, part.vjp, blocks=True, value=J.value)

@@ -47,6 +47,10 @@ class RankError(SvenError, ArithmeticError):
     """A matrix that has to be inverted is singular to working precision."""
 
 
+class IndependentOfThetaWarning(UserWarning):
+    """Autograd sees no path from θ to the residuals, so that J = 0 by accident and no step moves θ (SPEC 2.7)."""
+
+
 class CheckFailed(SvenError, AssertionError):
     """A check of `sven_ref.checks` found a number outside its bound."""
 
@@ -92,11 +96,58 @@ def check_finite(name: str, array: Any) -> None:
         raise NonFiniteError(f"{name}: {what}; all must be finite")
 
 
+def as_array(name: str, value: Any, allowed: str = "real numbers") -> Any:
+    """`value` as an array of real numbers, in native byte order; raise where NumPy can't read it or drops a mask."""
+    if n := masked(value):
+        what = f"a masked array with {n} of {value.size}" if isinstance(value, np.ma.MaskedArray) else f"given with {n}"
+        raise ArgumentError(f"{name} is {what} values masked: leave them out or fill them")
+    try:
+        array = np.asarray(value)
+    except Exception as error:  # ragged lists, tensors on a device: whatever the object's own library says
+        raise ArgumentError(
+            f"{name} is a {type(value).__name__}, of which NumPy can't make an array: must be {allowed} ({error})"
+        ) from error
+    if array.dtype.kind not in "fiub":
+        given = "" if isinstance(value, np.ndarray) else f" and is a {type(value).__name__}"
+        raise ArgumentError(f"{name} has dtype {array.dtype}{given}: must be {allowed}")
+    return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
+
+
+def masked(value: Any) -> int:
+    """How many values are masked in an array, or in lists and tuples of arrays."""
+    if isinstance(value, np.ma.MaskedArray):
+        return int(np.ma.count_masked(value))
+    return sum(map(masked, value)) if isinstance(value, tuple | list) else 0
+
+
+def check_dtype(dtype: Any) -> Any:
+    """float32 or float64 as a `numpy.dtype`, however it is named."""
+    try:
+        known = np.dtype(dtype) in (np.dtype(np.float32), np.dtype(np.float64))
+    except TypeError:
+        known = False
+    if dtype is None or not known:
+        raise ArgumentError(f"dtype = {dtype!r}: must be float32 or float64")
+    return np.dtype(dtype)
+
+
+def as_generator(rng: Any) -> np.random.Generator:
+    """The NumPy Generator of a seed, or the one given."""
+    try:
+        return np.random.default_rng(rng)
+    except (TypeError, ValueError) as error:
+        raise ArgumentError(
+            f"rng = {rng!r}: must be an integer ≥ 0, a list of them, or a numpy.random.Generator ({error})"
+        ) from error
+
+
 def check_theta(theta: Any, size: int | None = None) -> Any:
     """θ as an array: one dimension, float32 or float64, finite, of length `size` if that is given."""
-    array = np.asarray(theta)
+    array = np.asarray(as_array("theta", theta, "float32 or float64"), order="C")
     if array.dtype not in (np.float32, np.float64):
-        raise ArgumentError(f"theta has dtype {array.dtype}: must be float32 or float64")
+        raise ArgumentError(
+            f"theta has dtype {array.dtype}: must be float32 or float64, as np.asarray(theta, dtype=float) makes it"
+        )
     if array.ndim != 1 or array.size == 0 or size not in (None, array.size):
         raise ShapeError(f"theta has shape {array.shape}: must be ({'P' if size is None else size},), one flat vector")
     check_finite("theta", array)

@@ -7,6 +7,9 @@ R is linearised once: autograd records one VJP, Jᵀ: u -> Jᵀu. That map is li
 double-VJP form of the JVP is recorded once as well, costs half of a forward-mode call, and knows every primitive that
 has a VJP (exact GELU's erf has no forward rule in autograd).
 
+J is one matrix, and it is what u -> Jᵀu says (SPEC 7a). A VJP that autograd can't trace, or whose derivative is not
+itself, has no say in Jv: then J is made of its rows Jᵀe_α.
+
 An operator here counts its products (one per column), hands out copies, and refuses products that are not finite.
 """
 
@@ -19,13 +22,23 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from autograd import make_vjp
 from scipy.sparse import issparse
 from scipy.sparse.linalg import LinearOperator, aslinearoperator
 
-from .errors import ArgumentError, ShapeError, check_finite, check_theta
+from .errors import (
+    AdjointError,
+    ArgumentError,
+    IndependentOfThetaWarning,
+    ShapeError,
+    as_array,
+    check_finite,
+    check_theta,
+)
+from .tape import linearise, name_of, one_line, record, returned, users_code
 
 Product = Callable[[Any], Any]
+
+ROWS = 1 << 26  # numbers of a J made row by row, at most
 
 
 class ProductLinearOperator(LinearOperator):
@@ -42,11 +55,16 @@ class ProductLinearOperator(LinearOperator):
     Attributes
     ----------
     counts : {"jvp": …, "vjp": …}, how many columns J and Jᵀ have been applied to
+    tested : whether the products are known to be of one matrix; where not, `adjoint_tested` tries them
+    on_tape : False where autograd saw no path from θ to R (SPEC 2.7)
 
     Raises
     ------
     NonFiniteError : by every product, when a value of it is NaN or infinite
     """
+
+    tested = False
+    on_tape = True
 
     def __init__(
         self, shape: tuple[int, int], dtype: Any, jvp: Any, vjp: Any, blocks: bool = False, value: Any = None
@@ -85,24 +103,32 @@ class ProductLinearOperator(LinearOperator):
         return self
 
     def _product(self, name: str, apply: Product, X: Any, rows: int) -> Any:
-        X = np.asarray(X, dtype=self.dtype)
+        X = np.ascontiguousarray(X if self.inner else as_array("the argument of a product", X), self.dtype)
         with np.errstate(all="ignore"):  # what is not finite is refused below
             if self.blocks:
-                Y = np.asarray(apply(X), dtype=self.dtype)
+                Y = real(name, apply(X)).astype(self.dtype, copy=False)
             else:  # a copy: `apply` may hand out one buffer twice
                 columns = X.reshape(len(X), -1).T
                 Y = np.empty((rows, len(columns)), self.dtype, order="F")
                 for j, x in enumerate(columns):
-                    Y[:, j] = apply(x)
+                    y = real(name, apply(x))
+                    if y.size != rows:
+                        raise ShapeError(f"Jacobian product {name} has shape {y.shape}: must be ({rows},)")
+                    Y[:, j] = y.ravel()
                 Y = Y.reshape(rows, *X.shape[1:])
         if not self.inner:
             check_finite(f"Jacobian product {name}", Y)
         return Y
 
 
-def check_residuals(R: Any) -> Any:
-    """R as a finite vector of shape (M,), M ≥ 1, or an error that names what is wrong."""
-    R = np.asarray(R)
+def real(name: str, y: Any) -> Any:
+    """A product as an array; raise rather than drop an imaginary part."""
+    return as_array(f"Jacobian product {name}", y)
+
+
+def check_residuals(R: Any, fun: Any = None) -> Any:
+    """R as a finite vector of shape (M,), M ≥ 1, or an error that names what is wrong; `fun` is who returned it."""
+    R = R if type(R) is np.ndarray and R.dtype.kind in "fiub" else returned(fun, R)
     if R.ndim != 1 or R.size == 0:
         raise ShapeError(f"residuals have shape {R.shape}: must be (M,), one entry per condition, not a scalar loss")
     if R.dtype.kind != "f":
@@ -111,49 +137,157 @@ def check_residuals(R: Any) -> Any:
     return R
 
 
-def linearise(fun: Product, x: Any) -> tuple[Product, Any]:
-    """The VJP of `fun` at x, and fun(x). Where fun does not depend on x the VJP is zero."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Output seems independent of input")
-        vjp, value = make_vjp(fun)(x)
-    return vjp, value
-
-
 def jacobian(fun: Callable[[Any], Any], theta: Any) -> ProductLinearOperator:
     """J of shape (M, P): the Jacobian at θ of any `fun(theta) -> (M,)` written in `autograd.numpy`.
 
-    `fun` runs once. `J.value` is fun(θ); products are in θ's dtype. A function that does not depend on θ has J = 0.
+    `fun` runs once. `J.value` is fun(θ); products are in θ's dtype. A function that does not depend on θ has J = 0,
+    with an `IndependentOfThetaWarning`.
 
     Raises
     ------
+    ArgumentError
+        autograd can't trace `fun`: the message says why, and how to write it.
     ShapeError
         θ is not one flat vector, or fun(θ) not a vector (a scalar loss, a column, an empty array).
     NonFiniteError
         θ, fun(θ) or, later, a product is not finite.
+    AdjointError
+        later, by a product: a VJP of a primitive of one's own is no linear map.
     """
     theta = check_theta(theta).copy()  # J stays what it is when the caller updates θ in place
-    vjp, R = linearise(fun, theta)
-    R = check_residuals(R)
-    vjp_of_vjp = cache(lambda: linearise(vjp, np.zeros_like(R))[0])
-    return ProductLinearOperator(
-        (R.size, theta.size),
-        theta.dtype,
-        jvp=lambda v: vjp_of_vjp()(v),
-        vjp=lambda u: vjp(np.asarray(u, dtype=R.dtype)),
-        value=R.astype(theta.dtype),
+    recorded = linearise(fun, theta)
+    R = check_residuals(recorded.value, fun)
+
+    def vjp(u: Any) -> Any:
+        with users_code(fun, theta):
+            return recorded.vjp(np.array(u, dtype=R.dtype))  # a copy: a VJP may fill it in place
+
+    jvp = cache(lambda: derivative(recorded.vjp, vjp, theta, R, name_of(fun)))
+
+    def apply(v: Any) -> Any:
+        with users_code(fun, theta):
+            return jvp()(v)
+
+    J = ProductLinearOperator((R.size, theta.size), theta.dtype, apply, vjp, value=R.astype(theta.dtype))
+    J.tested, J.on_tape = True, recorded.on_tape
+    if not J.on_tape:
+        warn_independent(name_of(fun))
+    return J
+
+
+def derivative(recorded: Product, vjp: Product, theta: Any, R: Any, name: str) -> Product:
+    """v -> Jv for the J that the VJP of R at θ says.
+
+    It is the VJP of the VJP, recorded at a Gaussian cotangent and held against the VJP at another one. Where it fails
+    (autograd can't trace the VJP, or sees a part of it alone), J is made of its rows Jᵀe_α, and these are held against
+    the VJP too: one that is not linear in its cotangent is refused.
+    """
+    rng = np.random.default_rng(0)
+    u, v = rng.standard_normal(R.size).astype(R.dtype), rng.standard_normal(theta.size).astype(theta.dtype)
+    other = -np.copysign(rng.standard_normal(R.size), u).astype(R.dtype)  # what branches on a sign shows
+    JTu = as_array("Jacobian product Jᵀ u", vjp(other))
+    check_finite("Jacobian product Jᵀ u", JTu)
+    try:
+        jvp = record(recorded, u).vjp
+        why = mismatch(v, as_array("J v", jvp(v)), other, JTu)
+        if not why:
+            return jvp
+        why = f"its derivative is another map, {why}"
+    except Exception as error:  # whatever it is, it says that the VJP is not written for autograd, and nothing of J
+        why = one_line(error)
+    remedy = f"the VJP of a primitive in {name} must be linear in its cotangent and written in autograd.numpy"
+    if R.size * theta.size > ROWS:
+        raise AdjointError(
+            f"the VJP of {name} can't be differentiated ({why}), and J of shape {(R.size, theta.size)} is too large to "
+            f"be made row by row; {remedy}"
+        )
+    J = np.array([vjp(e) for e in np.eye(R.size, dtype=R.dtype)], theta.dtype)
+    check_finite("Jacobian product Jᵀ u", J)
+    if difference := mismatch(v, J @ v, other, JTu):
+        raise AdjointError(f"the VJP of {name} is not linear, with J of its rows Jᵀe {difference}; {remedy}")
+    return lambda v: J @ v
+
+
+def mismatch(v: Any, Jv: Any, u: Any, JTu: Any) -> str:
+    """How far ⟨Jv, u⟩ and ⟨v, Jᵀu⟩ are apart, in words; "" where rounding explains it.
+
+    It explains √ε (‖Jv‖‖u‖ + ‖v‖‖Jᵀu‖), ε that of the products' dtype.
+    """
+    eps = max(float(np.finfo(a.dtype).eps) for a in (Jv, JTu))
+    c = power_of_two(max(float(np.abs(Jv).max()), float(np.abs(JTu).max())))
+    v, Jv, u, JTu = (np.asarray(a, np.float64) for a in (v, Jv / Jv.dtype.type(c), u, JTu / JTu.dtype.type(c)))
+    left, right, bound = Jv @ u, v @ JTu, math.sqrt(eps) * (norm(Jv) * norm(u) + norm(v) * norm(JTu))
+    if abs(left - right) <= bound:
+        return ""
+    with np.errstate(over="ignore"):
+        return (
+            f"⟨Jv, u⟩ = {left * c:.6g} but ⟨v, Jᵀu⟩ = {right * c:.6g}; their difference must be within {bound * c:.2g}"
+        )
+
+
+def require_adjoint(v: Any, Jv: Any, u: Any, JTu: Any) -> None:
+    """Raise `AdjointError` unless ⟨Jv, u⟩ = ⟨v, Jᵀu⟩."""
+    if difference := mismatch(v, Jv, u, JTu):
+        raise AdjointError(f"rmatvec is not the adjoint of matvec: {difference}")
+
+
+def check_range(size: float, dtype: Any) -> None:
+    """Raise unless products of this size are 0 or have all the digits of their dtype."""
+    tiny = float(np.finfo(dtype).tiny)
+    if 0 < size < tiny:
+        raise ArgumentError(
+            f"J: its products are of size {size:.2g}: must be ≥ {tiny:.2g}, below which {np.dtype(dtype)} has no full "
+            f"digits; scale the residuals"
+        )
+
+
+def warn_independent(name: str) -> None:
+    """Warn that autograd sees no path from θ to what `name` returned."""
+    warnings.warn(
+        f"autograd sees no path from theta to what {name} returned: J = 0 and a step moves nothing. Was a value taken "
+        f"out of the tape (float(), ._value, an integer, plain NumPy or SciPy)? sven_ref.checks.check_jacobian "
+        f"compares J with finite differences",
+        IndependentOfThetaWarning,
+        stacklevel=3,
     )
 
 
-def as_product_operator(J: Any) -> ProductLinearOperator:
-    """Any real array, sparse matrix or LinearOperator of shape (M, P) as a `ProductLinearOperator`.
+def adjoint_tested(J: Any) -> ProductLinearOperator:
+    """`as_product_operator(J)`; products that were not made here are tried first, one pair, u and v independent.
 
-    Arrays are applied to blocks; other operators column by column, so that one which hands out the same buffer twice
-    does no harm. Integers and half precision are computed in float64.
+    Raises
+    ------
+    AdjointError : ⟨Jv, u⟩ ≠ ⟨v, Jᵀu⟩ for Gaussian u, v
+    ArgumentError : J has no rmatvec, or products so small that they have no digits
+    """
+    kind, J = type(J).__name__, as_product_operator(J)
+    if not J.tested:
+        rng = np.random.default_rng(0)
+        u, v = (rng.standard_normal(n).astype(J.dtype) for n in J.shape)
+        try:
+            Jv, JTu = J.matvec(v), J.rmatvec(u)
+        except NotImplementedError as error:
+            raise ArgumentError(
+                f"J is a {kind} without both products: must have matvec, v -> Jv, and rmatvec, u -> Jᵀu"
+            ) from error
+        check_range(max(float(np.abs(Jv).max()), float(np.abs(JTu).max())), J.dtype)
+        require_adjoint(v, Jv, u, JTu)
+        J.tested = True
+    return J
+
+
+def as_product_operator(J: Any) -> ProductLinearOperator:
+    """Any real array, sparse matrix or operator of shape (M, P) as a `ProductLinearOperator`.
+
+    An operator is anything with `shape`, `matvec` and `rmatvec`, of SciPy or another library (PyLops). Arrays are
+    copied, so that J stays what it is, and applied to blocks; operators column by column, so that one which hands out
+    the same buffer twice does no harm. Integers and half precision are computed in float64.
     """
     if isinstance(J, ProductLinearOperator):
         return J
-    array = not isinstance(J, LinearOperator)
-    J = np.asarray(J) if array and not issparse(J) else J
+    operator = isinstance(J, LinearOperator) or all(hasattr(J, name) for name in ("shape", "matvec"))
+    if not operator and not issparse(J):
+        J = as_array("J", J)
     if len(J.shape) != 2 or 0 in J.shape:
         raise ShapeError(f"J has shape {J.shape}: must be (M, P) with M, P ≥ 1")
     A = aslinearoperator(J)
@@ -161,9 +295,25 @@ def as_product_operator(J: Any) -> ProductLinearOperator:
     if dtype.kind not in "fiub":
         raise ArgumentError(f"J has dtype {dtype}: must be real numbers")
     dtype = dtype if dtype in (np.float32, np.float64) else np.dtype(np.float64)
-    if array:
-        return ProductLinearOperator(A.shape, dtype, lambda V: J @ V, lambda U: J.T @ U, blocks=True)
-    return ProductLinearOperator(A.shape, dtype, A.matvec, A.rmatvec)
+    if operator:
+        return ProductLinearOperator(A.shape, dtype, noted(A.matvec, J), noted(A.rmatvec, J))
+    J = J.astype(dtype) if issparse(J) else np.array(J, dtype, order="C")
+    result = ProductLinearOperator(A.shape, dtype, lambda V: J @ V, lambda U: J.T @ U, blocks=True)
+    result.tested = True
+    return result
+
+
+def noted(product: Product, J: Any) -> Product:
+    """A foreign operator's product, whose exceptions say where they come from."""
+
+    def apply(x: Any) -> Any:
+        try:
+            return product(x)
+        except Exception as error:
+            error.add_note(f"sven_ref: raised by a product of J, a {type(J).__name__} of shape {J.shape}")
+            raise
+
+    return apply
 
 
 def restrict(J: ProductLinearOperator, columns: Any) -> ProductLinearOperator:
@@ -176,7 +326,7 @@ def restrict(J: ProductLinearOperator, columns: Any) -> ProductLinearOperator:
 
     shape = (J.shape[0], len(columns))
     part = ProductLinearOperator(shape, J.dtype, lambda V: J @ scatter(V), lambda U: (J.H @ U)[columns], True, J.value)
-    part.inner = J
+    part.inner, part.tested, part.on_tape = J, J.tested, J.on_tape
     return part
 
 
@@ -184,7 +334,7 @@ def scaled(J: ProductLinearOperator, c: float) -> ProductLinearOperator:
     """J / c for c a power of two; products count as products with J."""
     c = J.dtype.type(c)
     part = ProductLinearOperator(J.shape, J.dtype, lambda V: J._matmat(V) / c, lambda U: J._rmatmat(U / c), True)
-    part.inner = J
+    part.inner, part.tested, part.on_tape = J, J.tested, J.on_tape
     return part
 
 

@@ -22,8 +22,9 @@ import numpy as np
 from autograd.tracer import getval
 
 from . import columns, flat
-from .jacobian import ProductLinearOperator, check_residuals, linearise, power_of_two
+from .jacobian import ProductLinearOperator, check_residuals, power_of_two, warn_independent
 from .mlp import MLP
+from .tape import linearise, name_of, users_code
 
 
 class LayeredLinearOperator(ProductLinearOperator):
@@ -31,6 +32,8 @@ class LayeredLinearOperator(ProductLinearOperator):
 
     Nothing of size M × P is ever held; J itself is handed out in blocks of columns or rows.
     """
+
+    tested = True  # J v and Jᵀu are made of the same factors
 
     def __init__(self, inputs: list[Any], signals: list[Any], value: Any) -> None:
         self.inputs, self.signals, self.m = inputs, signals, len(inputs[0]) // len(value)
@@ -161,14 +164,22 @@ def layered_jacobian(
 
     shapes = [(len(x), n_out) for n_out in net.sizes[1:]]
     biases = [np.broadcast_to(b, s) for b, s in zip(net.arrays(theta)[1::2], shapes, strict=True)]
-    vjp, R = linearise(of_biases, flat.ravel(biases))
-    R = check_residuals(R)
-    g = vjp(np.ones_like(R))
+    of_biases.__qualname__ = name_of(residuals_of)
+    vjp, R, on_tape = linearise(of_biases, flat.ravel(biases))
+    R = check_residuals(R, residuals_of)
+    with users_code(residuals_of, theta):
+        g = vjp(np.ones_like(R))
     signals = flat.unravel(g, shapes)
     if not trusted:
         u = np.random.default_rng(0).standard_normal(R.shape).astype(R.dtype)
         apart = flat.ravel([np.repeat(u, m)[:, None] * signal for signal in signals])
-        if np.abs(vjp(u) - apart).max() > 1e3 * np.finfo(R.dtype).eps * np.abs(g).max():
+        with users_code(residuals_of, theta):
+            together = vjp(u)
+        if not np.abs(together - apart).max() <= 1e3 * np.finfo(R.dtype).eps * np.abs(g).max():
             return None
     ones = np.ones((len(x), 1), theta.dtype)
-    return LayeredLinearOperator([np.hstack([getval(a), ones]) for a in inputs], signals, R.astype(theta.dtype))
+    J = LayeredLinearOperator([np.hstack([getval(a), ones]) for a in inputs], signals, R.astype(theta.dtype))
+    J.on_tape = on_tape
+    if not on_tape:
+        warn_independent(name_of(residuals_of))
+    return J

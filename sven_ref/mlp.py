@@ -18,7 +18,7 @@ from autograd.extend import defvjp, primitive
 from scipy.special import erf
 
 from . import flat
-from .errors import ArgumentError, ShapeError, check_choice, check_integer
+from .errors import ArgumentError, ShapeError, as_generator, check_choice, check_dtype, check_integer
 
 
 @primitive
@@ -82,9 +82,7 @@ class MLP:
 
     def init(self, rng: Any = 0, dtype: Any = np.float64) -> Any:
         """θ of shape (P,): W_l and b_l uniform in ±1/√in, drawn layer by layer. `rng`: a seed or a Generator."""
-        if dtype not in (np.float32, np.float64):
-            raise ArgumentError(f"dtype = {dtype!r}: must be float32 or float64")
-        rng = np.random.default_rng(rng)
+        dtype, rng = check_dtype(dtype), as_generator(rng)
         bounds = [1 / math.sqrt(n_in) for n_in in self.sizes[:-1] for _ in "Wb"]
         draws = [rng.uniform(-b, b, shape) for b, shape in zip(bounds, self.shapes, strict=True)]
         return flat.ravel(draws).astype(dtype)

@@ -22,27 +22,30 @@ from typing import Any
 import numpy as np
 from scipy.sparse.linalg import lsmr
 
-from .errors import ConvergenceError, RankError, ShapeError, check_finite, check_number
-from .jacobian import ProductLinearOperator, as_product_operator, scaled
+from .errors import ConvergenceError, RankError, ShapeError, as_array, check_finite, check_number
+from .jacobian import ProductLinearOperator, adjoint_tested, scaled
 from .pinv import truncated_pinv
 from .triplets import probe
 
 
+@np.errstate(all="ignore")
 def fisher(J: Any) -> ProductLinearOperator:
     """F = JᵀJ of shape (P, P), an operator."""
-    J = as_product_operator(J)
+    J = adjoint_tested(J)
     return _symmetric(J.shape[1], J.dtype, lambda V: J.H @ (J @ V))
 
 
+@np.errstate(all="ignore")
 def natural_gradient(J: Any, gradient: Any) -> Any:
     """F⁻¹ ∇L for ∇L of shape (P,). Raises `RankError` where F is singular: then there is no natural gradient."""
-    J = as_product_operator(J)
+    J = adjoint_tested(J)
     return _solve(fisher(J), _vector("gradient", gradient, J.shape[1]), 0.0)
 
 
+@np.errstate(all="ignore")
 def gauss_newton(J: Any, R: Any) -> Any:
     """The shortest minimiser of ‖Jx − R‖, by LSMR to working precision; singular values are never squared."""
-    J = as_product_operator(J)
+    J = adjoint_tested(J)
     R, eps, c = _vector("R", R, J.shape[0]), np.finfo(J.dtype).eps, probe(J, 0)
     if c == 0:
         return np.zeros(J.shape[1], J.dtype)
@@ -52,21 +55,24 @@ def gauss_newton(J: Any, R: Any) -> Any:
     return x / c
 
 
+@np.errstate(all="ignore")
 def damped_primal(J: Any, R: Any, mu: float) -> Any:
     """(JᵀJ + μI)⁻¹ JᵀR for μ > 0, a P × P system (Levenberg–Marquardt)."""
-    J = as_product_operator(J)
+    J = adjoint_tested(J)
     mu = check_number("mu", mu, "> 0", lambda x: x > 0)
     return _solve(fisher(J), J.rmatvec(_vector("R", R, J.shape[0])), mu)
 
 
+@np.errstate(all="ignore")
 def damped_dual(J: Any, R: Any, mu: float) -> Any:
     """Jᵀ (JJᵀ + μI)⁻¹ R for μ > 0, an M × M system: the same x as `damped_primal`."""
-    J = as_product_operator(J)
+    J = adjoint_tested(J)
     kernel = _symmetric(J.shape[0], J.dtype, lambda U: J @ (J.H @ U))
     mu = check_number("mu", mu, "> 0", lambda x: x > 0)
     return J.rmatvec(_solve(kernel, _vector("R", R, J.shape[0]), mu))
 
 
+@np.errstate(all="ignore")
 def half_inverse(J: Any, g: Any, tau: float = 1e-6, solver: str = "dense") -> Any:
     """V S^{−1/2} Uᵀ g over σ > τσ_1: J the Jacobian of all outputs (B·C, P), g = ∂L/∂outputs of shape (B·C,)."""
     pinv = truncated_pinv(J, rtol=check_number("tau", tau, "≥ 0 and < 1", lambda x: 0 <= x < 1), solver=solver)
@@ -75,11 +81,13 @@ def half_inverse(J: Any, g: Any, tau: float = 1e-6, solver: str = "dense") -> An
 
 
 def _symmetric(n: int, dtype: Any, apply: Any) -> ProductLinearOperator:
-    return ProductLinearOperator((n, n), dtype, apply, apply, blocks=True)
+    F = ProductLinearOperator((n, n), dtype, apply, apply, blocks=True)
+    F.tested = True  # J's products are
+    return F
 
 
 def _vector(name: str, value: Any, size: int) -> Any:
-    array = np.asarray(value)
+    array = as_array(name, value)
     if array.shape != (size,):
         raise ShapeError(f"{name} has shape {array.shape}: must be ({size},)")
     check_finite(name, array)

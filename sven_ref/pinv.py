@@ -20,8 +20,17 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
-from .errors import ArgumentError, ShapeError, SolverFloorError, check_choice, check_finite, check_integer, check_number
-from .jacobian import ProductLinearOperator, as_product_operator, scaled
+from .errors import (
+    ArgumentError,
+    ShapeError,
+    SolverFloorError,
+    as_generator,
+    check_choice,
+    check_finite,
+    check_integer,
+    check_number,
+)
+from .jacobian import ProductLinearOperator, adjoint_tested, scaled
 from .solvers import SOLVERS, plan
 from .triplets import Triplets
 
@@ -151,7 +160,8 @@ def truncated_pinv(
         A σ that may have to be kept lies below the floor of a solver that squares J (SPEC 3.7).
     ArgumentError, NonFiniteError, AdjointError, ConvergenceError
     """
-    J = as_product_operator(J)
+    J = adjoint_tested(J)
+    as_generator(rng)  # raises for what is none
     n = min(J.shape)
     k = n if k is None else min(check_integer("k", k), n)
     rtol = check_number("rtol", rtol, "≥ 0 and < 1", lambda x: 0 <= x < 1)

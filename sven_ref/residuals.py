@@ -15,13 +15,24 @@ from collections.abc import Callable
 from typing import Any
 
 import autograd.numpy as np
+import numpy
 from autograd.tracer import getval
 
-from .errors import ArgumentError, ShapeError, check_choice, check_finite, check_integer, check_number, check_theta
+from .errors import (
+    ArgumentError,
+    ShapeError,
+    as_array,
+    check_choice,
+    check_finite,
+    check_integer,
+    check_number,
+    check_theta,
+)
 from .jacobian import ProductLinearOperator, check_residuals, jacobian
 from .layered import layered_jacobian
 from .losses import LOSSES, SQUARES, check_outputs, cross_entropy, power
 from .mlp import MLP
+from .tape import evaluate, name_of
 
 ROWS = (None, "unsigned", "signed", "per_output")
 
@@ -112,14 +123,22 @@ class Problem:
 
     def function(self, batch: Any) -> Callable[[Any], Any]:
         """θ -> R of shape (M,), in `autograd.numpy`: `jacobian(problem.function(batch), θ)` is J by its definition."""
-        if self.residuals_fun is not None:
-            return lambda theta: self.residuals_fun(theta, batch)
 
         def residuals(theta: Any) -> Any:
+            if self.residuals_fun is not None:
+                return self.residuals_fun(theta, batch)
             x, y = map(np.array, self._arrays(theta, batch))  # copies: a batch's buffer may be filled anew
             return self.residuals_of(self.model(theta, x), y)
 
+        residuals.__qualname__ = self.describe()
         return residuals
+
+    def describe(self) -> str:
+        """What messages call the functions that R is made by."""
+        if self.residuals_fun is not None:
+            return name_of(self.residuals_fun)
+        model = repr(self.model) if isinstance(self.model, MLP) else name_of(self.model)
+        return f"{model} with loss {name_of(self.loss) if callable(self.loss) else repr(self.loss)}"
 
     def losses(self, theta: Any, batch: Any) -> Any:
         """ℓ of shape (B,) at θ; with `residuals=`, R² of shape (M,)."""
@@ -127,11 +146,17 @@ class Problem:
         if self.model is None:
             return self.residuals(theta, batch) ** 2
         x, y = self._arrays(theta, batch)
-        return self.losses_of(self.model(theta, x), y)
+
+        def losses(theta: Any) -> Any:
+            return self.losses_of(self.model(theta, x), y)
+
+        losses.__qualname__ = self.describe()
+        return evaluate(losses, theta)
 
     def residuals(self, theta: Any, batch: Any) -> Any:
         """R of shape (M,) at θ."""
-        return check_residuals(self.function(batch)(check_theta(theta)))
+        theta, fun = check_theta(theta), self.function(batch)
+        return check_residuals(evaluate(fun, theta), fun)
 
     def jacobian(self, theta: Any, batch: Any) -> ProductLinearOperator:
         """J of shape (M, P) at θ, a LinearOperator: nothing of that size exists. `J.value` is R, from the same pass.
@@ -144,17 +169,20 @@ class Problem:
             return jacobian(self.function(batch), theta)
         x, y = self._arrays(theta, batch)
         trusted = not callable(self.loss)
-        J = layered_jacobian(self.model, theta, x, lambda f: self.residuals_of(f, y), self.micro_batch, trusted)
+
+        def residuals_of(f: Any) -> Any:
+            return self.residuals_of(f, y)
+
+        residuals_of.__qualname__ = self.describe()
+        J = layered_jacobian(self.model, theta, x, residuals_of, self.micro_batch, trusted)
         return jacobian(self.function(batch), theta) if J is None else J
 
     def _arrays(self, theta: Any, batch: Any) -> tuple[Any, Any]:
         """(x, y) checked, floats in θ's dtype."""
         if not isinstance(batch, tuple | list) or len(batch) != 2:
             raise ShapeError(f"batch is a {type(batch).__name__}: must be a pair (x, y) of arrays, samples first")
-        x, y = map(np.asarray, batch)
+        x, y = (numpy.asarray(as_array(name, a), order="C") for name, a in zip("xy", batch, strict=True))
         for name, array in (("x", x), ("y", y)):
-            if array.dtype.kind not in "fiub":
-                raise ArgumentError(f"{name} has dtype {array.dtype}: must be real numbers")
             if array.ndim == 0 or len(array) != len(x) or len(array) == 0:
                 raise ShapeError(f"x, y have shapes {x.shape}, {y.shape}: must have the same number ≥ 1 of samples")
             check_finite(name, array)

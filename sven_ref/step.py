@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from .errors import ArgumentError, check_choice, check_finite, check_integer, check_number, check_theta
+from .errors import ArgumentError, as_generator, check_choice, check_finite, check_integer, check_number, check_theta
 from .jacobian import norm
 from .mlp import MLP
 from .pinv import truncated_pinv
@@ -77,9 +77,14 @@ def step(
     actual : also evaluate ‖R(θ')‖, one more forward pass
     """
     lr = check_number("lr", lr, "≥ 0", lambda x: x >= 0)
+    if not hasattr(problem, "jacobian"):
+        raise ArgumentError(
+            f"problem is a {type(problem).__name__}: must be a Problem; of a function of (theta, batch) it is made by "
+            f"Problem(residuals=fun)"
+        )
     theta = check_theta(theta)
     if param_fraction != 1 or mask != "elementwise":
-        rng = np.random.default_rng(rng)
+        rng = as_generator(rng)
     columns = draw_columns(problem, theta.size, param_fraction, mask, rng)
 
     J = problem.jacobian(theta, batch)

@@ -1,0 +1,133 @@
+"""Recording a user's function with autograd: its VJP, its value, and whether there is a path from x to it.
+
+    y = f(x)          vjp : u -> ∇_x ⟨u, f(x)⟩
+
+autograd counts its open traces in one global, so that two threads that record at once, or that evaluate functions with
+derivatives inside, spoil each other's (HIPS/autograd#659): everything of a user's runs under one lock here. It runs
+under NumPy's error state "ignore" too, whatever the caller's is, since underflow is harmless and what is not finite is
+refused by checks; and an exception of the function's own keeps its traceback and gains a note.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import numpy as np
+from autograd.core import make_vjp
+from autograd.extend import defvjp, primitive
+from autograd.tracer import isbox
+
+from .errors import ArgumentError, SvenError, as_array
+
+LOCK = threading.RLock()  # re-entrant: a function may itself use derivatives made here
+
+RULES = (
+    "write it with autograd.numpy in place of numpy (import autograd.numpy as anp): join numbers by anp.array([...]) "
+    "and vectors by anp.concatenate([...]), assign into no array, take no float() or int() of what depends on theta, "
+    "and return the result"
+)
+
+
+class Recorded(NamedTuple):
+    """What autograd recorded: `on_tape` is False where it sees no path from x to f(x), and then the VJP is zero."""
+
+    vjp: Callable[[Any], Any]
+    value: Any
+    on_tape: bool
+
+
+def name_of(fun: Any) -> str:
+    """What to call a function in a message."""
+    return str(getattr(fun, "__qualname__", None) or type(fun).__name__).rpartition("<locals>.")[2]
+
+
+@contextmanager
+def users_code(fun: Any, x: Any) -> Iterator[None]:
+    """Where a user's function runs: locked, quiet, and its exceptions noted with what it was given."""
+    with LOCK, np.errstate(all="ignore"):
+        try:
+            yield
+        except SvenError:
+            raise
+        except Exception as error:
+            if not getattr(error, "__notes__", ()):
+                error.add_note(f"sven_ref: raised by {name_of(fun)}, given theta of shape {np.shape(x)}; {RULES}")
+            raise
+
+
+def evaluate(fun: Callable[[Any], Any], x: Any) -> Any:
+    """f(x), not recorded."""
+    with users_code(fun, x):
+        return fun(x)
+
+
+def linearise(fun: Callable[[Any], Any], x: Any) -> Recorded:
+    """f recorded at x. A function that leaves autograd's tape by an error is told how not to."""
+    with users_code(fun, x):
+        try:
+            return record(fun, x)
+        except SvenError:
+            raise
+        except Exception as error:
+            if not runs(fun, x):
+                raise
+            raise ArgumentError(f"{name_of(fun)} can't be traced by autograd ({one_line(error)}): {RULES}") from error
+
+
+def record(fun: Callable[[Any], Any], x: Any) -> Recorded:
+    """The same, with autograd's own errors."""
+    on_tape = True
+
+    def traced(box: Any) -> Any:
+        nonlocal on_tape
+        y = fun(box)
+        on_tape = isbox(y) and y._trace == box._trace
+        return y if on_tape else constant(box, returned(fun, y))
+
+    vjp, value = make_vjp(traced, x)
+    return Recorded(vjp, value, on_tape)
+
+
+@primitive
+def constant(x: Any, y: Any) -> Any:
+    """y, which does not depend on x: on the tape with a zero derivative."""
+    return y
+
+
+defvjp(constant, lambda y, x, _: lambda u: np.zeros_like(x), argnums=(0,))
+
+
+def returned(fun: Any, y: Any) -> Any:
+    """What a function returned as an array of real numbers; raise where that is nothing, or traced values in a list."""
+    if y is None:
+        raise ArgumentError(f"{name_of(fun)} returned None: is there a return? It must return an array")
+    if holds_traced(y):
+        kind = f"an array of dtype {y.dtype}" if isinstance(y, np.ndarray) else f"a {type(y).__name__}"
+        raise ArgumentError(f"{name_of(fun)} returned {kind} of values that autograd traces: {RULES}")
+    return as_array(f"what {name_of(fun)} returned", y)
+
+
+def holds_traced(y: Any) -> bool:
+    """Whether traced values hide in a list, a tuple or an array of objects."""
+    if isinstance(y, np.ndarray):
+        return y.dtype == object and any(map(holds_traced, y.flat))
+    return any(map(holds_traced, y)) if isinstance(y, tuple | list) else isbox(y)
+
+
+def runs(fun: Callable[[Any], Any], x: Any) -> bool:
+    """Whether f(x) can be had without recording."""
+    try:
+        returned(fun, fun(x))
+    except SvenError:
+        raise
+    except Exception:  # it is wrong with or without autograd: its first error stands
+        return False
+    return True
+
+
+def one_line(error: Exception) -> str:
+    """An error's class and the first line of its message."""
+    return f"{type(error).__name__}: {str(error).partition(chr(10))[0]}".rstrip(": ")
