@@ -83,7 +83,7 @@ def check_pinv(J: Any, J_pinv: TruncatedPinv, rng: Any = 0, rtol: float | None =
 
     `rtol`: by default 1000 ε σ_1/σ_q, the rounding that dividing by σ_q may amplify.
     """
-    J, rng = scaled(as_product_operator(J), J_pinv.c), np.random.default_rng(rng)
+    J, rng = scaled(as_product_operator(J), J_pinv.c), as_generator(rng)
     s = J_pinv.singular_values
     if J_pinv.rank == 0:
         return 0.0

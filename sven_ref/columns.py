@@ -31,6 +31,7 @@ class ColumnsLinearOperator(ProductLinearOperator):
         """A power of two near the largest entry of J."""
         return self.J.scale()
 
+    @np.errstate(all="ignore")
     def gram(self, c: float = 1.0) -> Any:
         """J Jᵀ/c² of shape (M, M), summed in float64 over blocks of columns."""
         G = np.zeros((self.shape[0],) * 2)
@@ -39,6 +40,7 @@ class ColumnsLinearOperator(ProductLinearOperator):
             G += block @ block.T
         return G
 
+    @np.errstate(all="ignore")
     def row_norms(self) -> Any:
         """‖J_α‖ of shape (M,) in float64."""
         c = self.scale()

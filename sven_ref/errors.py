@@ -97,12 +97,15 @@ def check_finite(name: str, array: Any) -> None:
 
 
 def as_array(name: str, value: Any, allowed: str = "real numbers") -> Any:
-    """`value` as an array of real numbers, in native byte order; raise where NumPy can't read it or drops a mask."""
+    """`value` as an array of real numbers; raise where NumPy can't read it, or would drop a mask.
+
+    In C order and this machine's byte order: what is computed does not depend on how the caller's memory lies.
+    """
     if n := masked(value):
         what = f"a masked array with {n} of {value.size}" if isinstance(value, np.ma.MaskedArray) else f"given with {n}"
         raise ArgumentError(f"{name} is {what} values masked: leave them out or fill them")
     try:
-        array = np.asarray(value)
+        array = np.asarray(value, order="C")
     except Exception as error:  # ragged lists, tensors on a device: whatever the object's own library says
         raise ArgumentError(
             f"{name} is a {type(value).__name__}, of which NumPy can't make an array: must be {allowed} ({error})"
@@ -143,7 +146,7 @@ def as_generator(rng: Any) -> np.random.Generator:
 
 def check_theta(theta: Any, size: int | None = None) -> Any:
     """θ as an array: one dimension, float32 or float64, finite, of length `size` if that is given."""
-    array = np.asarray(as_array("theta", theta, "float32 or float64"), order="C")
+    array = as_array("theta", theta, "float32 or float64")
     if array.dtype not in (np.float32, np.float64):
         raise ArgumentError(
             f"theta has dtype {array.dtype}: must be float32 or float64, as np.asarray(theta, dtype=float) makes it"

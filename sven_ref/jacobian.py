@@ -185,7 +185,7 @@ def derivative(recorded: Product, vjp: Product, theta: Any, R: Any, name: str) -
     rng = np.random.default_rng(0)
     u, v = rng.standard_normal(R.size).astype(R.dtype), rng.standard_normal(theta.size).astype(theta.dtype)
     other = -np.copysign(rng.standard_normal(R.size), u).astype(R.dtype)  # what branches on a sign shows
-    JTu = as_array("Jacobian product Jᵀ u", vjp(other))
+    JTu = np.array(as_array("Jacobian product Jᵀ u", vjp(other)))  # a copy: a VJP may hand out one buffer twice
     check_finite("Jacobian product Jᵀ u", JTu)
     try:
         jvp = record(recorded, u).vjp
@@ -201,7 +201,7 @@ def derivative(recorded: Product, vjp: Product, theta: Any, R: Any, name: str) -
             f"the VJP of {name} can't be differentiated ({why}), and J of shape {(R.size, theta.size)} is too large to "
             f"be made row by row; {remedy}"
         )
-    J = np.array([vjp(e) for e in np.eye(R.size, dtype=R.dtype)], theta.dtype)
+    J = np.array([np.array(vjp(e)) for e in np.eye(R.size, dtype=R.dtype)], theta.dtype)
     check_finite("Jacobian product Jᵀ u", J)
     if difference := mismatch(v, J @ v, other, JTu):
         raise AdjointError(f"the VJP of {name} is not linear, with J of its rows Jᵀe {difference}; {remedy}")

@@ -70,6 +70,7 @@ class LayeredLinearOperator(ProductLinearOperator):
         largest = [np.abs(x).max() * np.abs(g).max() for x, g in zip(self.inputs, self.signals, strict=True)]
         return power_of_two(float(max(largest)))
 
+    @np.errstate(all="ignore")
     def gram(self, c: float = 1.0) -> Any:
         """J Jᵀ/c² of shape (M, M), summed in float64 whatever J's dtype."""
         G = np.zeros((len(self.inputs[0]),) * 2)
@@ -78,6 +79,7 @@ class LayeredLinearOperator(ProductLinearOperator):
             G += (x @ x.T) * (g @ g.T)
         return self._pool(self._pool(G).T)
 
+    @np.errstate(all="ignore")
     def row_norms(self) -> Any:
         """‖J_α‖ of shape (M,) in float64."""
         c, squares = self.scale(), np.zeros(self.shape[0])
@@ -86,6 +88,7 @@ class LayeredLinearOperator(ProductLinearOperator):
             squares += np.einsum("ast,ast->a", X @ X.mT, G @ G.mT)  # over the pairs of samples of each micro-batch
         return np.sqrt(squares) * c
 
+    @np.errstate(all="ignore")
     def compressed(self) -> LayeredLinearOperator:
         """A J with the same σ and left vectors and at most B² columns a layer, in float64.
 
@@ -165,7 +168,7 @@ def layered_jacobian(
     shapes = [(len(x), n_out) for n_out in net.sizes[1:]]
     biases = [np.broadcast_to(b, s) for b, s in zip(net.arrays(theta)[1::2], shapes, strict=True)]
     of_biases.__qualname__ = name_of(residuals_of)
-    vjp, R, on_tape = linearise(of_biases, flat.ravel(biases))
+    vjp, R, on_tape = linearise(of_biases, flat.ravel(biases), theta)
     R = check_residuals(R, residuals_of)
     with users_code(residuals_of, theta):
         g = vjp(np.ones_like(R))

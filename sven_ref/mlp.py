@@ -93,6 +93,7 @@ class MLP:
             raise ShapeError(f"theta has shape {np.shape(theta)}: must be ({self.n_params},) for {self!r}")
         return flat.unravel(theta, self.shapes)
 
+    @np.errstate(all="ignore")  # underflow is harmless, and what is not finite is for the caller to refuse
     def __call__(self, theta: Any, x: Any) -> Any:
         """Outputs z_L of shape (B, C) for inputs x of shape (B, sizes[0])."""
         return self.forward(theta, x)[0]

@@ -15,7 +15,6 @@ from collections.abc import Callable
 from typing import Any
 
 import autograd.numpy as np
-import numpy
 from autograd.tracer import getval
 
 from .errors import (
@@ -140,6 +139,7 @@ class Problem:
         model = repr(self.model) if isinstance(self.model, MLP) else name_of(self.model)
         return f"{model} with loss {name_of(self.loss) if callable(self.loss) else repr(self.loss)}"
 
+    @np.errstate(all="ignore")
     def losses(self, theta: Any, batch: Any) -> Any:
         """ℓ of shape (B,) at θ; with `residuals=`, R² of shape (M,)."""
         theta = check_theta(theta)
@@ -153,11 +153,13 @@ class Problem:
         losses.__qualname__ = self.describe()
         return evaluate(losses, theta)
 
+    @np.errstate(all="ignore")
     def residuals(self, theta: Any, batch: Any) -> Any:
         """R of shape (M,) at θ."""
         theta, fun = check_theta(theta), self.function(batch)
         return check_residuals(evaluate(fun, theta), fun)
 
+    @np.errstate(all="ignore")
     def jacobian(self, theta: Any, batch: Any) -> ProductLinearOperator:
         """J of shape (M, P) at θ, a LinearOperator: nothing of that size exists. `J.value` is R, from the same pass.
 
@@ -181,7 +183,7 @@ class Problem:
         """(x, y) checked, floats in θ's dtype."""
         if not isinstance(batch, tuple | list) or len(batch) != 2:
             raise ShapeError(f"batch is a {type(batch).__name__}: must be a pair (x, y) of arrays, samples first")
-        x, y = (numpy.asarray(as_array(name, a), order="C") for name, a in zip("xy", batch, strict=True))
+        x, y = (as_array(name, a) for name, a in zip("xy", batch, strict=True))
         for name, array in (("x", x), ("y", y)):
             if array.ndim == 0 or len(array) != len(x) or len(array) == 0:
                 raise ShapeError(f"x, y have shapes {x.shape}, {y.shape}: must have the same number ≥ 1 of samples")

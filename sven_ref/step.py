@@ -51,6 +51,7 @@ class StepInfo:
     columns: Any
 
 
+@np.errstate(all="ignore")  # what is not finite is refused by checks
 def step(
     problem: Problem,
     theta: Any,
@@ -77,7 +78,7 @@ def step(
     actual : also evaluate ‖R(θ')‖, one more forward pass
     """
     lr = check_number("lr", lr, "≥ 0", lambda x: x >= 0)
-    if not hasattr(problem, "jacobian"):
+    if isinstance(problem, type) or not hasattr(problem, "jacobian"):
         raise ArgumentError(
             f"problem is a {type(problem).__name__}: must be a Problem; of a function of (theta, batch) it is made by "
             f"Problem(residuals=fun)"
@@ -92,13 +93,12 @@ def step(
     J_pinv = truncated_pinv(J if columns is None else J.restrict(columns), k, rtol, atol, solver, rng)
     delta = J_pinv @ R
     update_norm = lr * norm(delta)
-    with np.errstate(all="ignore"):  # what is not finite is refused below
-        delta *= -lr  # from here on in place: vectors of length P are what a step costs
-        if columns is None:
-            new = np.add(theta, delta, out=delta)
-        else:
-            new = theta.copy()
-            new[columns] += delta
+    delta *= -lr  # from here on in place: vectors of length P are what a step costs
+    if columns is None:
+        new = np.add(theta, delta, out=delta)
+    else:
+        new = theta.copy()
+        new[columns] += delta
 
     check_finite("updated theta", new)
     info = StepInfo(

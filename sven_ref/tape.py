@@ -45,8 +45,8 @@ def name_of(fun: Any) -> str:
 
 
 @contextmanager
-def users_code(fun: Any, x: Any) -> Iterator[None]:
-    """Where a user's function runs: locked, quiet, and its exceptions noted with what it was given."""
+def users_code(fun: Any, theta: Any) -> Iterator[None]:
+    """Where a user's function of θ runs: locked, quiet, and its exceptions noted with what it was given."""
     with LOCK, np.errstate(all="ignore"):
         try:
             yield
@@ -54,7 +54,7 @@ def users_code(fun: Any, x: Any) -> Iterator[None]:
             raise
         except Exception as error:
             if not getattr(error, "__notes__", ()):
-                error.add_note(f"sven_ref: raised by {name_of(fun)}, given theta of shape {np.shape(x)}; {RULES}")
+                error.add_note(f"sven_ref: raised by {name_of(fun)}, given theta of shape {np.shape(theta)}; {RULES}")
             raise
 
 
@@ -64,9 +64,12 @@ def evaluate(fun: Callable[[Any], Any], x: Any) -> Any:
         return fun(x)
 
 
-def linearise(fun: Callable[[Any], Any], x: Any) -> Recorded:
-    """f recorded at x. A function that leaves autograd's tape by an error is told how not to."""
-    with users_code(fun, x):
+def linearise(fun: Callable[[Any], Any], x: Any, theta: Any = None) -> Recorded:
+    """f recorded at x. A function that leaves autograd's tape by an error is told how not to.
+
+    `theta` : what messages speak of, where x is something made of it
+    """
+    with users_code(fun, x if theta is None else theta):
         try:
             return record(fun, x)
         except SvenError:

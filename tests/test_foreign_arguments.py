@@ -1,0 +1,194 @@
+"""Arguments as other libraries hand them out: read as they are, or refused by name, with θ untouched."""
+
+import array
+import decimal
+import fractions
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import sven_ref as sr
+from sven_ref.errors import ArgumentError, SvenError
+
+NET = sr.MLP((2, 3, 1))
+THETA = NET.init(0)
+X, Y = np.arange(8.0).reshape(4, 2) / 8, np.arange(4.0)[:, None] / 4
+A, R = np.arange(6.0).reshape(3, 2) ** 2 - 3, np.array([1.0, -2.0, 0.5])
+MISSING = -999.0
+
+
+def some_masked(a):
+    return np.ma.masked_array(np.asarray(a, float), np.arange(np.size(a)).reshape(np.shape(a)) == 1)
+
+
+def step(theta=THETA, x=X, y=Y, **options):
+    return sr.step(sr.Problem(NET), theta, (x, y), **{"lr": 0.1} | options)
+
+
+class Unreadable:
+    """A tensor on a device: `np.asarray` raises what its library likes."""
+
+    def __array__(self, *args, **kwargs):
+        raise RuntimeError("Can't call numpy() on Tensor that requires grad.")
+
+
+# Where an array goes in, by the name that a message must have. Each takes the array's replacement.
+PLACES = {
+    "theta": (THETA, lambda a: step(theta=a)),
+    "x": (X, lambda a: step(x=a)),
+    "y": (Y, lambda a: step(y=a)),
+    "J": (A, lambda a: sr.truncated_pinv(a)),
+    "R": (R, lambda a: sr.natural_gradient.gauss_newton(A, a)),
+    "gradient": (np.ones(2), lambda a: sr.natural_gradient.natural_gradient(A, a)),
+    "g": (R, lambda a: sr.natural_gradient.half_inverse(A, a)),
+    "the argument of a product": (np.ones(2), lambda a: sr.as_product_operator(A).matvec(a)),
+}
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_masks_are_refused_and_not_dropped(place):
+    """astropy/astropy#4824, sherpa/sherpa#695, kevin218/Eureka#167: what is behind a mask was used."""
+    right, use = PLACES[place]
+    use(right)
+    use(np.ma.masked_array(right))  # nothing is masked: an array like others
+    with pytest.raises(ArgumentError, match=rf"^{place} is a masked array with 1 of {right.size} values masked: leave"):
+        use(some_masked(right))
+
+
+@pytest.mark.parametrize("place", ["theta", "x", "y", "J", "R"])
+def test_masks_in_lists_are_seen(place):
+    right, use = PLACES[place]
+    with pytest.raises(ArgumentError, match=rf"^{place} is given with 1 values masked: leave them out or fill them"):
+        use(list(some_masked(right)) if right.ndim == 2 else [*right[:-1], np.ma.masked])
+
+
+@given(st.integers(1, 5), st.data())
+def test_any_mask_is_seen(n, data):
+    mask = np.array(data.draw(st.lists(st.booleans(), min_size=n, max_size=n)))[:, None]
+    y = np.ma.masked_array(np.full((n, 1), MISSING), mask)
+    problem = sr.Problem(NET)
+    if mask.any():
+        with pytest.raises(ArgumentError, match=f"y is a masked array with {mask.sum()} of {n} values masked"):
+            problem.residuals(THETA, (np.ones((n, 2)), y))
+    else:
+        problem.residuals(THETA, (np.ones((n, 2)), y))
+
+
+@pytest.mark.parametrize("place", [place for place in PLACES if "product" not in place])  # SciPy looks at shapes first
+def test_what_is_no_array_is_named(place):
+    _, use = PLACES[place]
+    named = rf"^{place} (is a|has dtype) .*must be"
+    for wrong in (
+        None,
+        "abc",
+        {"w": 1.0},
+        {1.0},
+        object(),
+        Unreadable(),
+        [[1.0, 2.0], [3.0]],
+        ["a", "b"],
+        len,
+        1j * np.ones(3),
+    ):
+        with pytest.raises(ArgumentError, match=named):
+            use(wrong)
+    before = THETA.copy()
+    with pytest.raises(ArgumentError, match=r"which NumPy can't make an array: .*requires grad") as raised:
+        use(Unreadable())
+    assert isinstance(raised.value.__cause__, RuntimeError)
+    np.testing.assert_array_equal(THETA, before)
+
+
+@pytest.mark.parametrize("place", ["x", "y", "J", "R", "theta"])
+def test_what_can_be_read_is_read(place):
+    right, use = PLACES[place]
+    result = use(right)
+    alike = [np.asfortranarray(right), right.astype(">f8"), right.tolist(), np.ma.masked_array(right)]
+    if right.ndim == 1:
+        alike += [np.repeat(right, 2)[::2], array.array("d", right), tuple(right), memoryview(right)]
+    else:
+        alike += [np.repeat(right, 2, axis=0)[::2], np.repeat(right, 2, axis=1)[:, ::2], right[::-1][::-1]]
+    for same in alike:
+        got = use(same)
+        for a, b in zip(*(map(answer, (result, got))), strict=True):
+            assert a.tobytes() == b.tobytes()
+
+
+def answer(result):
+    """The arrays in what a use returned."""
+    if isinstance(result, tuple):
+        return [result[0], result[1].residuals]
+    return [result @ R] if isinstance(result, sr.TruncatedPinv) else [result]
+
+
+@pytest.mark.parametrize("solver", [*sr.SOLVERS, "auto"])
+@given(seed=st.integers(0, 10**6))
+def test_bits_do_not_depend_on_the_layout(solver, seed):
+    rng = np.random.default_rng(seed)
+    B, n = int(rng.integers(1, 20)), int(rng.integers(1, 9))
+    net = sr.MLP((n, 4, 2))
+    x, y, theta = rng.standard_normal((B, n)), rng.standard_normal((B, 2)), net.init(seed)
+    expected, _ = sr.step(sr.Problem(net), theta, (x, y), lr=0.1, solver=solver, rtol=0.01)
+    wide = np.zeros((B, 2 * n))
+    wide[:, ::2] = x
+    for x_, y_ in ((np.asfortranarray(x), y), (x, np.asfortranarray(y)), (wide[:, ::2], y[::-1][::-1])):
+        got, _ = sr.step(sr.Problem(net), theta, (x_, y_), lr=0.1, solver=solver, rtol=0.01)
+        assert got.tobytes() == expected.tobytes()
+
+
+@pytest.mark.parametrize("name", ["float32", "f4", "single", np.dtype("float32"), np.float32])
+def test_a_dtype_by_any_name(name):
+    assert NET.init(0, name).dtype == np.float32
+    assert NET.init(0, name).tobytes() == NET.init(0, np.float32).tobytes()
+
+
+@pytest.mark.parametrize("name", ["float16", "int", None, "float33", 32, complex, "c16", object(), [np.float32]])
+def test_a_dtype_that_is_none(name):
+    with pytest.raises(ArgumentError, match=r"dtype = .*: must be float32 or float64"):
+        NET.init(0, name)
+
+
+USES_OF_RNG = {
+    "step": lambda rng: step(rng=rng, param_fraction=0.5),
+    "step on all": lambda rng: step(rng=rng),
+    "truncated_pinv": lambda rng: sr.truncated_pinv(A, rng=rng),
+    "init": lambda rng: NET.init(rng),
+    "dot_test": lambda rng: sr.checks.dot_test(A, rng),
+    "check_pinv": lambda rng: sr.checks.check_pinv(A, sr.truncated_pinv(A), rng),
+}
+
+
+@pytest.mark.parametrize("use", USES_OF_RNG)
+def test_an_rng_that_is_none(use):
+    for rng in ("abc", -1, 0.5, [-1], {"seed": 0}, np.random.default_rng):
+        with pytest.raises(ArgumentError, match=r"^rng = .*: must be an integer ≥ 0, a list of them, or a numpy"):
+            USES_OF_RNG[use](rng)
+
+
+@pytest.mark.parametrize("problem", [lambda t, b: t, None, NET, "problem", sr.Problem])
+def test_what_is_no_problem(problem):
+    with pytest.raises(SvenError, match=r"problem is a \w+: must be a Problem.*Problem\(residuals=fun\)"):
+        sr.step(problem, THETA, (X, Y), lr=0.1)
+
+
+@pytest.mark.parametrize("number", [decimal.Decimal("0.1"), fractions.Fraction(1, 10), np.array(0.1), "0.1", [0.1]])
+def test_numbers_that_are_no_floats_are_named(number):
+    with pytest.raises(ArgumentError, match=r"^lr = .*: must be a finite number ≥ 0"):
+        step(lr=number)
+
+
+def test_a_matrix_changed_in_place_changes_no_pseudoinverse():
+    for solver in (*sr.SOLVERS, "auto"):
+        J = A.copy()
+        J_pinv = sr.truncated_pinv(J, solver=solver)
+        before = J_pinv @ R
+        J *= 2
+        assert (J_pinv @ R).tobytes() == before.tobytes()
+
+
+def test_a_batch_that_is_no_pair():
+    for batch in (None, X, {"x": X, "y": Y}, (X,), (X, Y, Y), iter([X, Y]), "xy"):
+        with pytest.raises(ArgumentError, match=r"batch is a \w+: must be a pair \(x, y\)"):
+            sr.step(sr.Problem(NET), THETA, batch, lr=0.1)

@@ -1,0 +1,258 @@
+"""J is one matrix, and it is what u -> Jᵀu says (SPEC 7a)."""
+
+import autograd.numpy as anp
+import numpy as np
+import pytest
+import scipy.sparse
+from autograd import elementwise_grad
+from autograd.extend import defvjp, primitive
+from scipy.sparse.linalg import LinearOperator
+
+import sven_ref as sr
+from sven_ref.errors import AdjointError, ArgumentError
+from sven_ref.jacobian import ProductLinearOperator, adjoint_tested
+
+SOLVERS = (*sr.SOLVERS, "auto")
+A = np.array([[2.0, 1.0, 0.0], [0.0, 3.0, -1.0], [1.0, 0.0, 1.5]])
+SPARSE = scipy.sparse.csr_array(A)
+
+
+def own(vjp, forward=lambda x: A @ np.asarray(x)):
+    """A primitive x -> A x of one's own with this VJP."""
+    fun = primitive(forward)
+    defvjp(fun, lambda ans, x: vjp)
+    return fun
+
+
+def filled(g):
+    out = np.zeros(3)
+    for i in range(3):
+        out[i] = A[:, i] @ g
+    return out
+
+
+def filled_by_slice(g):
+    out = np.zeros(3)
+    out[:] = A.T @ g
+    return out
+
+
+def in_place(g):
+    g *= 1.0
+    return anp.dot(A.T, g)
+
+
+def overwriting(g):
+    result = A.T @ np.array(g, dtype=float)
+    g[:] = 0
+    return result
+
+
+BUFFER = np.empty(3)
+
+# VJPs of x -> A x, right as maps u -> Aᵀu; what autograd makes of their derivative is another matter
+RIGHT = {
+    "autograd.numpy": lambda g: anp.dot(A.T, g),
+    "np.dot": lambda g: np.dot(A.T, g),  # HIPS/autograd#557, #430
+    "np.array": lambda g: A.T @ np.array(g),
+    "scipy.sparse": lambda g: SPARSE.T @ g,  # HIPS/autograd#80
+    "spsolve": lambda g: scipy.sparse.linalg.spsolve(scipy.sparse.csc_array(np.linalg.inv(A).T), g),  # angler#31
+    "float": lambda g: np.array([sum(float(A[i, j]) * float(g[i]) for i in range(3)) for j in range(3)]),
+    "filled in place": filled,
+    "filled by a slice": filled_by_slice,
+    "its argument in place": in_place,
+    "its argument overwritten": overwriting,
+    "a buffer": lambda g: np.dot(A.T, np.asarray(g, float), out=BUFFER),
+    "branches at 0": lambda g: anp.dot(A.T, g) if anp.any(g) else np.zeros(3),
+    "a part at 0": lambda g: (anp.dot(A[:2].T, g[:2]) if anp.any(g[:2]) else 0.0) + anp.dot(A[2:].T, g[2:]),
+    "a part off the tape": lambda g: anp.dot(A[:2].T, g[:2]) + np.dot(A[2:].T, getattr(g, "_value", g)[2:]),
+}
+
+
+def step(residuals, theta, **options):
+    return sr.step(sr.Problem(residuals=residuals), np.array(theta), None, **{"lr": 1.0, "rtol": 0.0} | options)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("name", RIGHT)
+def test_whatever_the_vjp_is_written_in(name, solver):
+    fun = own(RIGHT[name])
+    theta, info = step(lambda t, _: fun(t) - 1, [0.3, 0.7, -0.2], solver=solver)
+    np.testing.assert_allclose(theta, np.linalg.solve(A, np.ones(3)), rtol=1e-12)
+    assert info.rank == 3
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_both_products_and_what_is_made_of_them(name):
+    fun = own(RIGHT[name])
+    J = sr.jacobian(lambda t: anp.concatenate([fun(t), anp.sin(t[:1])]), np.array([0.3, 0.7, -0.2]))
+    true, R = np.vstack([A, [np.cos(0.3), 0, 0]]), np.array([1.0, 2.0, 3.0, 4.0])
+    np.testing.assert_allclose(J @ np.eye(3), true, rtol=1e-14, atol=1e-15)
+    np.testing.assert_allclose(J.H @ np.eye(4), true.T, rtol=1e-14, atol=1e-15)
+    assert sr.checks.dot_test(J) < 1e-14
+    relatives = sr.natural_gradient
+    np.testing.assert_allclose(relatives.fisher(J) @ np.eye(3), true.T @ true, rtol=1e-13, atol=1e-14)
+    np.testing.assert_allclose(relatives.gauss_newton(J, R), np.linalg.lstsq(true, R)[0], rtol=1e-12)
+    damped = np.linalg.solve(true.T @ true + 0.1 * np.eye(3), true.T @ R)
+    np.testing.assert_allclose(relatives.damped_primal(J, R, 0.1), damped, rtol=1e-12)
+    np.testing.assert_allclose(relatives.damped_dual(J, R, 0.1), damped, rtol=1e-12)
+
+
+NOT_LINEAR = {
+    "positive part": lambda g: anp.dot(A.T, g * (g > 0)),
+    "absolute value": lambda g: anp.dot(A.T, anp.abs(g)),
+    "clipped": lambda g: anp.dot(A.T, anp.clip(g, -0.1, 0.1)),
+    "normalised": lambda g: anp.dot(A.T, g) / anp.sqrt(anp.sum(g**2)),
+    "clipped off the tape": lambda g: A.T @ np.clip(np.array(g, dtype=float), -0.1, 0.1),
+    "with a constant": lambda g: anp.dot(A.T, g) + 1,
+    "sign alone": lambda g: anp.dot(A.T, anp.sign(g)),
+}
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("name", NOT_LINEAR)
+def test_a_vjp_that_is_no_linear_map_is_refused(name, solver):
+    fun = own(NOT_LINEAR[name])
+    with pytest.raises(AdjointError, match=r"the VJP of <lambda> is not linear.*must be linear in its cotangent"):
+        step(lambda t, _: fun(t) - 1, [0.3, 0.7, -0.2], solver=solver)
+
+
+@pytest.mark.parametrize("name", ["positive part", "absolute value", "with a constant"])
+def test_one_condition_is_enough_to_see_it(name):
+    row, vjp = A[:1], NOT_LINEAR[name]
+    fun = primitive(lambda x: row @ np.asarray(x))
+    defvjp(fun, lambda ans, x: lambda g: vjp(anp.concatenate([g, np.zeros(2)])))
+    with pytest.raises(AdjointError, match="is not linear"):
+        step(lambda t, _: fun(t) - 1, [0.3, 0.7, -0.2], solver="gram")
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_eigenvalues_and_an_eigenvector_as_conditions(solver):
+    """HIPS/autograd#527: eigh's own rule leaves the eigenvector's part out where the cotangent is zero."""
+
+    def conditions(t, _):
+        w, v = anp.linalg.eigh(anp.array([[2 + t[1], t[0]], [t[0], 1 - t[1]]]))
+        return anp.concatenate([w - np.array([0.5, 2.5]), v[:1, 0] ** 2 - 0.3])
+
+    theta, info = step(conditions, [0.2, 0.1], solver=solver)
+    np.testing.assert_allclose(theta, [1.35728113, 0.10166551], rtol=1e-8)
+    assert info.rank == 2
+    J = sr.jacobian(lambda t: conditions(t, None), np.array([0.2, 0.1]))
+    assert sr.checks.check_jacobian(lambda t: conditions(t, None), np.array([0.2, 0.1]), J) < 1e-8
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("scale", [1e-30, 1.0, 1e30])
+def test_at_any_scale_and_dtype(dtype, scale):
+    fun = own(lambda g: np.dot(scale * A.T, g), lambda x: scale * (A @ np.asarray(x)))
+    J = sr.jacobian(lambda t: (fun(t)).astype(dtype), np.ones(3, dtype))
+    np.testing.assert_allclose(J @ np.eye(3), scale * A, rtol=1e-6, atol=1e-7 * scale)
+
+
+def test_a_jacobian_too_large_for_rows_names_the_vjp(monkeypatch):
+    monkeypatch.setitem(sr.jacobian.__globals__, "ROWS", 8)
+    fun = own(RIGHT["filled in place"])
+    with pytest.raises(AdjointError, match=r"the VJP of <lambda> can't be differentiated .* too large .* row by row"):
+        step(lambda t, _: fun(t) - 1, [0.3, 0.7, -0.2])
+
+
+def test_derivatives_inside_conditions():
+    def conditions(t, _):
+        x = np.linspace(0, 1, 4)
+        return elementwise_grad(lambda x: anp.sin(t[0] * x) + t[1] * x**2)(x) - 1
+
+    J = sr.jacobian(lambda t: conditions(t, None), np.array([0.7, 0.2]))
+    assert sr.checks.check_jacobian(lambda t: conditions(t, None), np.array([0.7, 0.2]), J) < 1e-8
+
+
+# Operators that were not made here. B is A with something wrong; `kind` says which product has it.
+TALL = np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
+WRONG = {
+    "a row forgotten": lambda T: np.where(np.arange(len(T))[:, None] == len(T) - 1, 0, T),  # scipy/scipy#23860
+    "a column forgotten": lambda T: np.where(np.arange(T.shape[1]) == 0, 0, T),
+    "zero": lambda T: 0 * T,
+    "a sign": lambda T: T * np.where(np.arange(len(T)) == 0, -1, 1)[:, None],
+    "a factor": lambda T: 2 * T,
+    "a factor near one": lambda T: (1 + 1e-5) * T,
+    "rows turned": lambda T: T[::-1],
+    "one entry": lambda T: T + 1e-5 * (np.arange(T.size) == 1).reshape(T.shape),
+}
+
+
+def foreign(forward, backward):
+    return LinearOperator(forward.shape, matvec=lambda v: forward @ v, rmatvec=lambda u: backward.T @ u, dtype=float)
+
+
+@pytest.mark.parametrize("shape", ["tall", "wide"])
+@pytest.mark.parametrize("where", ["matvec", "rmatvec"])
+@pytest.mark.parametrize("name", WRONG)
+def test_a_wrong_pair_is_refused_by_everything(name, where, shape):
+    true = TALL if shape == "tall" else TALL.T
+    wrong = WRONG[name](true)
+    pair = (wrong, true) if where == "matvec" else (true, wrong)
+    R = np.ones(len(true))
+    uses = [lambda J, s=s: sr.truncated_pinv(J, solver=s) @ R for s in SOLVERS]
+    uses += [lambda J, f=f: f(J, R, 0.1) for f in (sr.natural_gradient.damped_primal, sr.natural_gradient.damped_dual)]
+    uses += [
+        sr.natural_gradient.fisher,
+        lambda J: sr.natural_gradient.gauss_newton(J, R),
+        lambda J: sr.natural_gradient.natural_gradient(J, np.ones(true.shape[1])),
+        lambda J: sr.natural_gradient.half_inverse(J, R),
+    ]
+    for use in uses:
+        with pytest.raises(AdjointError, match="rmatvec is not the adjoint of matvec"):
+            use(foreign(*pair))
+        with pytest.raises(AdjointError, match="rmatvec is not the adjoint of matvec"):
+            use(ProductLinearOperator(true.shape, float, lambda v: pair[0] @ v, lambda u: pair[1].T @ u, blocks=True))
+
+
+def test_a_right_pair_is_tried_once():
+    J = sr.as_product_operator(foreign(TALL, TALL))
+    assert not J.tested
+    assert adjoint_tested(J) is J
+    assert (J.tested, dict(J.counts)) == (True, {"jvp": 1, "vjp": 1})
+    adjoint_tested(J)
+    assert J.counts == {"jvp": 1, "vjp": 1}
+    np.testing.assert_allclose(sr.truncated_pinv(J) @ np.ones(3), np.linalg.pinv(TALL) @ np.ones(3))
+
+
+def test_an_operator_without_an_adjoint():
+    J = LinearOperator((3, 2), matvec=lambda v: TALL @ v, dtype=float)
+    with pytest.raises(ArgumentError, match=r"J is a .*LinearOperator without both products: must have matvec"):
+        sr.truncated_pinv(J)
+
+
+class Foreign:
+    """An operator as PyLops has it since it left SciPy's class (PyLops/pylops#328, #482)."""
+
+    def __init__(self, matrix):
+        self.matrix, self.shape, self.dtype = matrix, matrix.shape, matrix.dtype
+
+    def matvec(self, v):
+        return self.matrix @ v
+
+    def rmatvec(self, u):
+        return self.matrix.T @ u
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("matrix", [np.diag([1.0, 2.0]), TALL, TALL.T.astype(np.float32)])
+def test_operators_of_other_libraries(matrix, solver):
+    R = np.ones(len(matrix))
+    expected = np.linalg.pinv(matrix.astype(float)) @ R
+    np.testing.assert_allclose(sr.truncated_pinv(Foreign(matrix), solver=solver) @ R, expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("size", [1e-310, 4e-317, 5e-324])
+@pytest.mark.parametrize("solver", ["svds", "gram", "randomized"])
+def test_products_too_small_to_have_digits_say_so(size, solver):
+    with pytest.raises(ArgumentError, match=r"its products are of size .*: must be ≥ 2\.2e-308"):
+        sr.truncated_pinv(size * np.random.default_rng(0).integers(1, 3, (4, 6)).astype(float), 2, solver=solver)
+
+
+def test_a_complex_product_is_no_real_one():
+    J = LinearOperator((2, 2), matvec=lambda v: 1j * v, rmatvec=lambda u: u, dtype=float)
+    with pytest.raises(ArgumentError, match=r"Jacobian product J v has dtype complex128: must be real numbers"):
+        sr.truncated_pinv(J)
+    with pytest.raises(ArgumentError, match=r"the argument of a product has dtype complex128"):
+        sr.as_product_operator(np.eye(2)) @ np.array([1j, 0])

@@ -1,0 +1,292 @@
+"""What users' functions do wrong is named by its cause, never silent (SPEC 2.7, 4.3)."""
+
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import autograd.numpy as anp
+import numpy as np
+import pytest
+import scipy.linalg
+import scipy.sparse
+from autograd import elementwise_grad
+from autograd.tracer import getval
+from scipy.integrate import odeint
+from scipy.interpolate import CubicSpline
+from scipy.special import erf
+
+import sven_ref as sr
+from sven_ref.errors import ArgumentError, IndependentOfThetaWarning, NonFiniteError, ShapeError
+from sven_ref.tape import RULES
+
+A, THETA = np.array([[1.0, 2.0, 0.0], [0.0, 1.0, 3.0]]), np.array([0.3, 0.7, -0.2])
+
+
+def step(residuals, theta=THETA, **options):
+    return sr.step(sr.Problem(residuals=residuals), theta, None, **{"lr": 1.0} | options)
+
+
+def assigned(t, _):
+    out = np.zeros(3)
+    out[0] = t[0]
+    return out
+
+
+def assigned_by_slice(t, _):
+    out = np.zeros(3)
+    out[:] = t
+    return out
+
+
+def assigned_into_theta(t, _):
+    t[0] = 1.0
+    return t
+
+
+def looped(t, _):
+    out = np.empty(3)
+    for i in range(3):
+        out[i] = t[i] ** 2
+    return out
+
+
+# HIPS/autograd#423, #8, #85: ways to leave autograd.numpy, all right as plain functions of θ
+OFF_THE_TAPE = {
+    "np.dot": lambda t, _: np.dot(A, t) - 1,
+    "np.dot of the transposed": lambda t, _: np.dot(t, A.T),
+    "A.dot": lambda t, _: A.dot(t) - 1,
+    "np.matmul": lambda t, _: np.matmul(A, t),
+    "np.einsum": lambda t, _: np.einsum("ij,j->i", A, t),
+    "np.tensordot": lambda t, _: np.tensordot(A, t, 1),
+    "np.inner": lambda t, _: np.inner(A, t),
+    "np.outer": lambda t, _: np.outer(t, t).ravel(),
+    "np.where": lambda t, _: np.where(np.arange(3) > 0, t, 0.0),
+    "np.clip": lambda t, _: np.clip(t, -1, 1),
+    "np.array of traced": lambda t, _: np.array([t[0], t[1]]),
+    "np.array of expressions": lambda t, _: np.array([t[0] - 1, t[1] * t[2]]),
+    "np.hstack": lambda t, _: np.hstack([t, t]),
+    "np.vstack": lambda t, _: np.vstack([t, t]).ravel(),
+    "np.concatenate": lambda t, _: np.concatenate([t, t]),
+    "np.append": lambda t, _: np.append(t, t[0]),
+    "np.stack": lambda t, _: np.stack([t[0], t[1]]),
+    "np.full": lambda t, _: np.full(3, t[0]),
+    "np.diff": lambda t, _: np.diff(np.array(list(t))),
+    "np.interp": lambda t, _: np.interp(np.linspace(0, 1, 4), np.linspace(0, 1, 3), t),
+    "np.linalg.norm": lambda t, _: np.array([np.linalg.norm(t)]),
+    "np.linalg.solve": lambda t, _: np.linalg.solve(np.eye(3), t),
+    "np.cumsum": lambda t, _: np.cumsum([t[0], t[1]]),
+    "np.sum of a list": lambda t, _: np.array([np.sum([t[0], t[1]])]),
+    "math-like float()": lambda t, _: anp.array([float(t[0]), float(t[1])]),
+    "int()": lambda t, _: anp.array([1.0 * int(t[0])]),
+    "assigned": assigned,
+    "assigned by a slice": assigned_by_slice,
+    "assigned in a loop": looped,
+    "a list": lambda t, _: [t[0] - 1, t[1] - 2],  # scipy/scipy#12877
+    "a tuple": lambda t, _: (t[0] - 1, t[1] - 2),
+    "a list of vectors": lambda t, _: [t, t],
+    "a generator": lambda t, _: np.array(list(t)),
+    "scipy.linalg": lambda t, _: scipy.linalg.solve(np.eye(3), t),
+    "scipy.special": lambda t, _: erf(t),
+    "scipy.sparse": lambda t, _: scipy.sparse.csr_array(A) @ t,
+    "scipy.interpolate": lambda t, _: CubicSpline(np.arange(3), t)(np.linspace(0, 2, 4)),
+    "scipy.integrate": lambda t, _: odeint(lambda u, s: -t[0] * u, 1.0, np.linspace(0, 1, 3))[:, 0],
+    "astype(object)": lambda t, _: np.asarray([t[0]], dtype=object),
+}
+
+
+@pytest.mark.parametrize("name", OFF_THE_TAPE)
+def test_leaving_autograds_numpy_is_told_in_one_sentence(name):
+    """Or it does no harm: then J is that of finite differences."""
+    fun, before = OFF_THE_TAPE[name], THETA.copy()
+    try:
+        J = sr.jacobian(lambda t: fun(t, None), THETA)
+    except ArgumentError as error:
+        told = str(error)
+    else:
+        told = RULES
+        assert sr.checks.check_jacobian(lambda t: fun(t, None), THETA, J) < 1e-8
+    assert RULES in told
+    np.testing.assert_array_equal(THETA, before)
+
+
+def test_most_of_them_are_refused_and_the_cause_is_chained():
+    refused = 0
+    for fun in OFF_THE_TAPE.values():
+        try:
+            step(fun)
+        except ArgumentError:
+            refused += 1
+    assert refused >= 25
+    with pytest.raises(ArgumentError, match="can't be traced by autograd") as raised:
+        step(assigned)
+    assert isinstance(raised.value.__cause__, ValueError | TypeError)
+    assert raised.value.__cause__.__traceback__ is not None
+
+
+def test_assigning_into_theta_is_told_too():
+    with pytest.raises(ArgumentError, match="assign into no array"):
+        step(assigned_into_theta)
+
+
+def test_nothing_returned():
+    def forgot(t, _):
+        t - 1
+
+    with pytest.raises(ArgumentError, match=r"forgot returned None: is there a return\?"):
+        step(forgot)
+
+
+RETURNED = {
+    "a string": (lambda t, _: "residuals", ArgumentError, "has dtype <U9 and is a str: must be real numbers"),
+    "a dict": (lambda t, _: {"r": t}, ArgumentError, "has dtype object and is a dict: must be real numbers"),
+    "complex": (lambda t, _: 1j * t, ArgumentError, "residuals have dtype complex128|has dtype complex"),
+    "a matrix": (lambda t, _: anp.outer(t, t), ShapeError, r"residuals have shape \(3, 3\)"),
+    "a scalar": (lambda t, _: anp.sum(t**2), ShapeError, r"residuals have shape \(\).*not a scalar loss"),
+    "a column": (lambda t, _: t[:, None], ShapeError, r"residuals have shape \(3, 1\)"),
+    "nothing": (lambda t, _: t[:0], ShapeError, r"residuals have shape \(0,\)"),
+    "NaN": (lambda t, _: anp.log(t), NonFiniteError, "residuals: 1 of 3 values are not finite"),
+    "infinity": (lambda t, _: 1 / (t - t), NonFiniteError, "residuals: 3 of 3 values are not finite"),
+    "a masked array": (
+        lambda t, _: np.ma.masked_greater(np.array(getval(t)), 0.5),
+        ArgumentError,
+        "masked array with 1 of 3 values masked: leave them out or fill them",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", RETURNED)
+def test_what_a_function_returns(name):
+    fun, error, message = RETURNED[name]
+    with pytest.raises(error, match=message):
+        step(fun)
+
+
+@pytest.mark.parametrize("error", [KeyError("x0"), ZeroDivisionError("by zero"), RuntimeError("no convergence")])
+@pytest.mark.parametrize("how", ["residuals", "model", "loss"])
+def test_a_users_own_exception_keeps_its_traceback_and_gains_a_note(error, how):
+    def failing(*args):
+        raise error
+
+    net = sr.MLP((1, 2, 1))
+    problem = {
+        "residuals": lambda: sr.Problem(residuals=failing),
+        "model": lambda: sr.Problem(failing),
+        "loss": lambda: sr.Problem(net, failing),
+    }[how]()
+    for use in (problem.jacobian, problem.residuals, problem.losses):
+        error.__dict__.pop("__notes__", None)
+        with pytest.raises(type(error)) as raised:
+            use(net.init(0), ([[1.0]], [[2.0]]))
+        (note,) = raised.value.__notes__
+        assert f"theta of shape ({net.n_params},)" in note
+        assert RULES in note
+        assert raised.traceback[-1].name == "failing"
+
+
+# HIPS/autograd#362, #556: J = 0 by accident
+INDEPENDENT = {
+    "._value": lambda t, _: odeint(lambda u, s, a: -a * u, 1.0, np.linspace(0, 1, 3), args=(t._value[0],))[:, 0],
+    "getval": lambda t, _: np.sin(getval(t)),
+    "a constant": lambda t, _: np.ones(3),
+    "another variable": lambda t, _: np.array(THETA) ** 2,
+    "floor": lambda t, _: anp.floor(10 * t) / 10,
+    "round": lambda t, _: anp.round(t, 1),
+    "sign": lambda t, _: anp.sign(t) * 1.0,
+    "compared": lambda t, _: (t > 0) * 1.0,
+    "argmax": lambda t, _: np.array([anp.argmax(t) * 1.0]),
+    "a list of plain numbers": lambda t, _: [0.5, 0.25],
+    "a shape": lambda t, _: np.ones(t.shape),
+}
+
+
+@pytest.mark.parametrize("name", INDEPENDENT)
+def test_residuals_off_the_tape_are_never_silent(name):
+    with pytest.warns(IndependentOfThetaWarning, match=r"no path from theta to what <lambda>.*checks\.check_jacobian"):
+        theta, info = step(INDEPENDENT[name])
+    assert info.rank == 0
+    np.testing.assert_array_equal(theta, THETA)
+
+
+@pytest.mark.parametrize("how", ["model", "loss"])
+def test_a_model_or_a_loss_off_the_tape(how):
+    net, batch = sr.MLP((1, 2, 1)), (np.ones((3, 1)), np.zeros((3, 1)))
+    problem = {
+        "model": lambda: sr.Problem(lambda t, x: net(getval(t), x)),
+        "loss": lambda: sr.Problem(net, lambda f, y: np.sum((getval(f) - y) ** 2, axis=1)),
+    }[how]()
+    with pytest.warns(IndependentOfThetaWarning, match="no path from theta"):
+        sr.step(problem, net.init(0), batch, lr=0.1)
+
+
+def test_a_zero_jacobian_on_the_tape_is_no_accident():
+    for residuals in (lambda t, _: 0 * t, lambda t, _: t * (t > 10), lambda t, _: (t - t) ** 2):
+        theta, info = step(residuals)
+        assert info.rank == 0
+        np.testing.assert_array_equal(theta, THETA)
+
+
+def conditions(t, _):
+    """With derivatives inside: each opens traces of its own."""
+    x = np.linspace(0, 1, 5)
+
+    def u(x):
+        return t[0] * anp.sin(t[1] * x) + t[2] * x**2
+
+    return elementwise_grad(elementwise_grad(u))(x) + u(x) - 1
+
+
+def test_threads_give_the_bits_of_one():
+    """HIPS/autograd#659: autograd counts its traces in one global."""
+    expected, info = step(conditions)
+    interval, barrier = sys.getswitchinterval(), threading.Barrier(8)
+
+    def work(_):
+        barrier.wait()
+        return [(*step(conditions), sr.Problem(residuals=conditions).residuals(THETA, None)) for _ in range(8)]
+
+    sys.setswitchinterval(1e-5)
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            results = [r for rs in pool.map(work, range(8)) for r in rs]
+    finally:
+        sys.setswitchinterval(interval)
+    assert len(results) == 64
+    for theta, _, R in results:
+        np.testing.assert_array_equal(theta, expected)
+        np.testing.assert_array_equal(R, info.residuals)
+
+
+def test_a_step_inside_a_function_does_not_lock_itself_out():
+    def nested(t, _):
+        inner, _ = sr.step(sr.Problem(residuals=lambda s, _: s - 1), np.zeros(2), None, lr=1.0)
+        return t - anp.array([inner[0], inner[1], 1.0])
+
+    np.testing.assert_allclose(step(nested)[0], 1)
+
+
+ACTIVATIONS = ("tanh", "relu", "gelu", "sine", "identity")
+
+
+@pytest.mark.parametrize("raised", ["raise", "call", "print", "warn", "ignore"])
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("loss", ["squared_error", "cross_entropy"])
+def test_a_step_runs_under_any_error_state(activation, loss, raised, capfd):
+    """theochem/denspart#28, choderalab/perses#184, mwshinn/PyDDM#21: underflow is harmless."""
+    net = sr.MLP((1, 3, 2), activation)
+    theta, x = np.full(net.n_params, 20.0), np.array([[40.0], [-3.0], [1e-200]])
+    batch = (x, np.array([0, 1, 1]) if loss == "cross_entropy" else np.zeros((3, 2)))
+    for kappa, rows in ((2, None), (1, None), (1.4, None)):
+        problem = sr.Problem(net, loss, kappa=kappa, rows=rows)
+        expected, _ = sr.step(problem, theta, batch, lr=0.1, solver="auto")
+        with np.errstate(all=raised, call=lambda *args: pytest.fail(str(args))):
+            got, _ = sr.step(problem, theta, batch, lr=0.1, solver="auto", actual=True)
+            problem.losses(theta, batch)
+            net(theta, x)
+        np.testing.assert_array_equal(got, expected)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_underflow_in_a_forward_pass():
+    with np.errstate(all="raise"):
+        _, info = sr.step(sr.Problem(sr.MLP((1, 1, 1))), np.ones(4), ([[40.0]], [[0.0]]), lr=0.1)
+    assert info.rank == 1
