@@ -12,11 +12,12 @@ import math
 from typing import Any, NamedTuple
 
 import autograd.numpy as np
-from autograd import value_and_grad
 from autograd.tracer import getval
 
-from ..errors import check_finite, check_theta
+from ..errors import as_array, check_finite, check_theta
+from ..jacobian import warn_independent
 from ..residuals import Problem
+from ..tape import linearise
 
 
 class GradientInfo(NamedTuple):
@@ -36,14 +37,21 @@ def mean_loss(problem: Problem, theta: Any, batch: Any) -> Any:
 
 def like(theta: Any, array: Any) -> Any:
     """`array` with floats in θ's dtype."""
-    array = np.asarray(array)
+    array = as_array("batch", array)
     return array.astype(getval(theta).dtype, copy=False) if array.dtype.kind == "f" else array
 
 
 def loss_and_gradient(problem: Problem, theta: Any, batch: Any) -> tuple[float, Any]:
     """L and g of shape (P,) in θ's dtype, both finite or a `NonFiniteError`."""
-    loss, g = value_and_grad(lambda theta: mean_loss(problem, theta, batch))(theta)
-    g = g.astype(theta.dtype, copy=False)
+
+    def fun(theta: Any) -> Any:
+        return mean_loss(problem, theta, batch)
+
+    fun.__qualname__ = problem.describe()
+    vjp, loss, on_tape = linearise(fun, theta)
+    if not on_tape:
+        warn_independent(fun.__qualname__)
+    g = vjp(np.ones_like(loss)).astype(theta.dtype, copy=False)
     check_finite("gradient", g)
     return float(loss), g
 
@@ -60,6 +68,7 @@ class FirstOrder:
         """θ' of shape (P,), and the fields that change, by name."""
         raise NotImplementedError
 
+    @np.errstate(all="ignore")  # what is not finite is refused by checks
     def step(self, problem: Problem, theta: Any, batch: Any) -> tuple[Any, GradientInfo]:
         """θ of shape (P,) -> (θ', GradientInfo), in θ's dtype."""
         theta = check_theta(theta, next((a.size for a in vars(self).values() if isinstance(a, np.ndarray)), None))

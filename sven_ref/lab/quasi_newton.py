@@ -50,6 +50,7 @@ class LBFGS:
         check_integer("history_size", self.history_size)
         check_choice("line_search", self.line_search, (None, "strong_wolfe"))
 
+    @np.errstate(all="ignore")  # what is not finite is refused by checks
     def step(self, problem: Problem, theta: Any, batch: Any) -> tuple[Any, GradientInfo]:
         """θ of shape (P,) -> (θ', GradientInfo), up to `max_iter` moves on this batch."""
         theta = check_theta(theta, None if self.last_gradient is None else self.last_gradient.size)

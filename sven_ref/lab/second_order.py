@@ -42,6 +42,7 @@ class GaussNewton:
     def __post_init__(self) -> None:
         at_least_zero(lr=self.lr)
 
+    @np.errstate(all="ignore")  # what is not finite is refused by checks
     def step(self, problem: Problem, theta: Any, batch: Any) -> tuple[Any, GradientInfo]:
         """θ of shape (P,) -> (θ', GradientInfo), in θ's dtype."""
         theta = check_theta(theta)
@@ -62,6 +63,7 @@ class LevenbergMarquardt:
     def __post_init__(self) -> None:
         positive(tau=self.tau, nu=self.nu)
 
+    @np.errstate(all="ignore")  # what is not finite is refused by checks
     def step(self, problem: Problem, theta: Any, batch: Any) -> tuple[Any, GradientInfo]:
         """θ of shape (P,) -> (θ' or θ itself, GradientInfo), in θ's dtype."""
         theta = check_theta(theta)
@@ -99,6 +101,7 @@ class HIG:
         at_least_zero(lr=self.lr)
         fraction(tau=self.tau)
 
+    @np.errstate(all="ignore")  # what is not finite is refused by checks
     def step(self, problem: Problem, theta: Any, batch: Any) -> tuple[Any, GradientInfo]:
         """θ of shape (P,) -> (θ', GradientInfo), in θ's dtype."""
         theta = check_theta(theta)

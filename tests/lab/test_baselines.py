@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 import tolerances
 import torch_peer
+from autograd.tracer import getval
 from numpy.testing import assert_allclose, assert_array_equal
 
 import sven_ref as sr
-from sven_ref.errors import ArgumentError, NonFiniteError, ShapeError
+from sven_ref.errors import ArgumentError, IndependentOfThetaWarning, NonFiniteError, ShapeError
 from sven_ref.lab import outputs
 from sven_ref.lab.baselines import BASELINES
 from sven_ref.lab.line_search import C1, C2, Point, strong_wolfe
@@ -265,3 +266,24 @@ def test_wrong_options(name, options, message):
     with pytest.raises(ArgumentError) as error:
         BASELINES[name](**options)
     assert message in str(error.value)
+
+
+@pytest.mark.parametrize("name", BASELINES)
+def test_baselines_run_under_any_error_state_and_refuse_masks(name):
+    net = sr.MLP((1, 3, 1))
+    theta, x, y = 3 * net.init(0), np.array([[40.0], [-3.0], [1e-200]]), np.zeros((3, 1))
+    options = {"lr": 1e-3} if "lr" in {f.name for f in fields(BASELINES[name])} and name != "polyak" else {}
+    expected, _ = BASELINES[name](**options).step(sr.Problem(net), theta, (x, y))
+    with np.errstate(all="raise"):
+        got, _ = BASELINES[name](**options).step(sr.Problem(net), theta, (x, y))
+    np.testing.assert_array_equal(got, expected)
+    masked = np.ma.masked_array(y, [[True], [False], [False]])
+    with pytest.raises(ArgumentError, match="masked array with 1 of 3 values masked"):
+        BASELINES[name](**options).step(sr.Problem(net), theta, (x, masked))
+
+
+def test_a_loss_off_the_tape_is_not_silent_for_baselines():
+    net = sr.MLP((1, 3, 1))
+    problem = sr.Problem(net, lambda f, y: np.sum((getval(f) - y) ** 2, axis=1))
+    with pytest.warns(IndependentOfThetaWarning, match="no path from theta"):
+        BASELINES["adam"](lr=0.1).step(problem, net.init(0), (np.ones((2, 1)), np.zeros((2, 1))))
