@@ -162,7 +162,7 @@ def jacobian(fun: Callable[[Any], Any], theta: Any) -> ProductLinearOperator:
         with users_code(fun, theta):
             return recorded.vjp(np.array(u, dtype=R.dtype))  # a copy: a VJP may fill it in place
 
-    jvp = cache(lambda: derivative(recorded.vjp, vjp, theta, R, name_of(fun)))
+    jvp = cache(lambda: derivative(fun, recorded.vjp, vjp, theta, R))
 
     def apply(v: Any) -> Any:
         with users_code(fun, theta):
@@ -175,7 +175,7 @@ def jacobian(fun: Callable[[Any], Any], theta: Any) -> ProductLinearOperator:
     return J
 
 
-def derivative(recorded: Product, vjp: Product, theta: Any, R: Any, name: str) -> Product:
+def derivative(fun: Product, recorded: Product, vjp: Product, theta: Any, R: Any) -> Product:
     """v -> Jv for the J that the VJP of R at θ says.
 
     It is the VJP of the VJP, recorded at a Gaussian cotangent and held against the VJP at another one. Where it fails
@@ -189,12 +189,16 @@ def derivative(recorded: Product, vjp: Product, theta: Any, R: Any, name: str) -
     check_finite("Jacobian product Jᵀ u", JTu)
     try:
         jvp = record(recorded, u).vjp
-        why = mismatch(v, as_array("J v", jvp(v)), other, JTu)
-        if not why:
-            return jvp
-        why = f"its derivative is another map, {why}"
+        Jv = as_array("J v", jvp(v))
     except Exception as error:  # whatever it is, it says that the VJP is not written for autograd, and nothing of J
         why = one_line(error)
+    else:
+        why = mismatch(v, Jv, other, JTu)
+        if not why:
+            warn_blind(fun, theta, v, Jv, R)
+            return jvp
+        why = f"its derivative is another map, {why}"
+    name = name_of(fun)
     remedy = f"the VJP of a primitive in {name} must be linear in its cotangent and written in autograd.numpy"
     if R.size * theta.size > ROWS:
         raise AdjointError(
@@ -205,6 +209,7 @@ def derivative(recorded: Product, vjp: Product, theta: Any, R: Any, name: str) -
     check_finite("Jacobian product Jᵀ u", J)
     if difference := mismatch(v, J @ v, other, JTu):
         raise AdjointError(f"the VJP of {name} is not linear, with J of its rows Jᵀe {difference}; {remedy}")
+    warn_blind(fun, theta, v, J @ v, R)
     return lambda v: J @ v
 
 
@@ -244,12 +249,27 @@ def check_range(size: float, dtype: Any) -> None:
 def warn_independent(name: str) -> None:
     """Warn that autograd sees no path from θ to what `name` returned."""
     warnings.warn(
-        f"autograd sees no path from theta to what {name} returned: J = 0 and a step moves nothing. Was a value taken "
-        f"out of the tape (float(), ._value, an integer, plain NumPy or SciPy)? sven_ref.checks.check_jacobian "
+        f"autograd sees no path from theta to what {name} returned: J = 0 there and no step moves it. Was a value "
+        f"taken out of the tape (float(), ._value, an integer, plain NumPy or SciPy)? sven_ref.checks.check_jacobian "
         f"compares J with finite differences",
         IndependentOfThetaWarning,
         stacklevel=3,
     )
+
+
+def warn_blind(fun: Product, x: Any, v: Any, Jv: Any, R: Any) -> None:
+    """Warn of conditions whose row of J is zero though they move with x, v a Gaussian direction.
+
+    Where some (Jv)_α are exactly zero and R_α is not (SPEC 2.5), f is recorded once more, at x + hv. With
+    h = ε^{1/3} a derivative moves R_α by about h and a curvature alone by h²: what is above h^{3/2} is no curvature.
+    """
+    zero = (Jv == 0) & (R != 0)
+    if Jv.any() and zero.any():
+        h = float(np.finfo(R.dtype).eps) ** (1 / 3)
+        moved = np.abs(linearise(fun, x + (h * v).astype(x.dtype)).value - R) > h**1.5 * np.abs(R).max()
+        if (rows := np.flatnonzero(zero & moved)).size:
+            shown = ", ".join(map(str, rows[:5])) + (", …" if rows.size > 5 else "")
+            warn_independent(f"{name_of(fun)}, in rows {shown} of {R.size},")
 
 
 def adjoint_tested(J: Any) -> ProductLinearOperator:

@@ -22,7 +22,7 @@ import numpy as np
 from autograd.tracer import getval
 
 from . import columns, flat
-from .jacobian import ProductLinearOperator, check_residuals, power_of_two, warn_independent
+from .jacobian import ProductLinearOperator, check_residuals, power_of_two, warn_blind, warn_independent
 from .mlp import MLP
 from .tape import linearise, name_of, users_code
 
@@ -159,11 +159,13 @@ def layered_jacobian(
     to keep samples apart, one more backward pass tries it, and None comes back where they are coupled.
     """
     inputs: list[Any] = []
+    outputs: list[Any] = []
 
     def of_biases(biases: Any) -> Any:
-        outputs, layer_inputs = net.forward(theta, x, flat.unravel(biases, shapes))
+        f, layer_inputs = net.forward(theta, x, flat.unravel(biases, shapes))
+        outputs.append(getval(f))
         inputs.extend(layer_inputs)
-        return residuals_of(outputs)
+        return residuals_of(f)
 
     shapes = [(len(x), n_out) for n_out in net.sizes[1:]]
     biases = [np.broadcast_to(b, s) for b, s in zip(net.arrays(theta)[1::2], shapes, strict=True)]
@@ -180,6 +182,8 @@ def layered_jacobian(
             together = vjp(u)
         if not np.abs(together - apart).max() <= 1e3 * np.finfo(R.dtype).eps * np.abs(g).max():
             return None
+        moving = np.abs(signals[-1]).reshape(len(R), -1).max(axis=1)  # zero where nothing reaches the outputs
+        warn_blind(residuals_of, outputs[0], np.random.default_rng(0).standard_normal(outputs[0].shape), moving, R)
     ones = np.ones((len(x), 1), theta.dtype)
     J = LayeredLinearOperator([np.hstack([getval(a), ones]) for a in inputs], signals, R.astype(theta.dtype))
     J.on_tape = on_tape

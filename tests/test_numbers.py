@@ -238,7 +238,9 @@ def test_numbers_are_in_a_table_or_computed(page):
     """Exponents of docs/cost.md have a test of their own below; numbers of clauses and public issues are no claims."""
     lines = TEXTS[page].splitlines()
     rows = "\n".join(line for line in lines if line.startswith("|"))
-    prose = "\n".join(re.sub(r"exponents of.*|^7\.\d+ |[\w-]+/[\w-]+#\d+", "", line) for line in lines if not line.startswith("|"))
+    prose = "\n".join(
+        re.sub(r"exponents of.*|^7\.\d+ |[\w-]+/[\w-]+#\d+", "", line) for line in lines if not line.startswith("|")
+    )
     found = pages.unsupported_numbers(f"{prose}\n\n```text\n{rows}\n```\n")
     if page == "cost":  # rounded from a row that is named beside them
         assert near("0.64", 0.638)

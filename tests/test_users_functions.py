@@ -207,6 +207,44 @@ def test_residuals_off_the_tape_are_never_silent(name):
     np.testing.assert_array_equal(theta, THETA)
 
 
+PARTLY_INDEPENDENT = {
+    "one value": (lambda t, _: anp.array([t[0]._value, t[1], t[2] - 1]), "0"),
+    "a slice": (lambda t, _: anp.concatenate([t[:1] ** 2, np.sin(getval(t))[1:]]), "1, 2"),
+    "a solver's row": (lambda t, _: anp.append(t, odeint(lambda u, s: -t[0]._value * u, 1.0, [0.0, 1.0])[1:, 0]), "3"),
+    "rounded": (lambda t, _: anp.concatenate([t, anp.round(1e7 * t[:1]) / 1e7]), "3"),
+}
+
+
+@pytest.mark.parametrize("solver", ["svds", "dense", "gram", "auto"])
+@pytest.mark.parametrize("name", PARTLY_INDEPENDENT)
+def test_rows_off_the_tape_are_not_silent_either(name, solver):
+    fun, rows = PARTLY_INDEPENDENT[name]
+    with pytest.warns(IndependentOfThetaWarning, match=rf"what <lambda>, in rows {rows} of \d, returned"):
+        step(fun, solver=solver)
+
+
+def test_samples_whose_loss_is_off_the_tape():
+    net, batch = sr.MLP((1, 2, 1)), (np.ones((3, 1)), np.zeros((3, 1)))
+    losses = lambda f, y: anp.concatenate([anp.sum((f[:2] - y[:2]) ** 2, axis=1), getval(f)[2] ** 2])  # noqa: E731
+    with pytest.warns(IndependentOfThetaWarning, match="in rows 2 of 3"):
+        sr.step(sr.Problem(net, losses), net.init(0), batch, lr=0.1)
+
+
+def test_rows_that_are_zero_by_mathematics_do_not_warn():
+    conditions = {
+        "dead": lambda t, _: anp.concatenate([t, (t[:1] > 9) * t[:1] + 1]),
+        "a constant": lambda t, _: anp.concatenate([t, np.ones(2)]),
+        "stationary": lambda t, _: anp.concatenate([t, (t - THETA) ** 2 + 1]),
+        "satisfied": lambda t, _: anp.concatenate([t, anp.abs(t - THETA)]),
+    }
+    for fun in conditions.values():
+        for solver in ("svds", "dense", "gram", "auto"):
+            step(fun, solver=solver)
+    net = sr.MLP((1, 4, 1), "relu")
+    for loss in ("squared_error", lambda f, y: anp.sum((f - y) ** 2, axis=1)):
+        sr.step(sr.Problem(net, loss), net.init(0), (np.array([[1.0], [-50.0], [0.0]]), np.ones((3, 1))), lr=0.1)
+
+
 @pytest.mark.parametrize("how", ["model", "loss"])
 def test_a_model_or_a_loss_off_the_tape(how):
     net, batch = sr.MLP((1, 2, 1)), (np.ones((3, 1)), np.zeros((3, 1)))
