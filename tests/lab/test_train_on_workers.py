@@ -47,7 +47,7 @@ def record(folder):
     lines = [json.loads(line) for line in (folder / "history.jsonl").read_text().splitlines()]
     for entry in [result, *result["history"]["epochs"], *lines]:
         del entry["seconds"]
-    del result["evaluation_seconds"]
+    del result["evaluation_seconds"], result["sha256"]
     last = checkpoint.load(sorted((folder / "checkpoints").iterdir())[-1])["state"]
     assert last["theta"].dtype == np.float64
     return last["theta"], [lines, result]
