@@ -15,7 +15,7 @@ import pytest
 
 from sven_ref import cli
 from sven_ref.errors import ArgumentError
-from sven_ref.lab import pool, protocols, report, options, reproduce, runs, studies, study_cells
+from sven_ref.lab import options, pool, protocols, report, reproduce, runs, studies, study_cells
 from sven_ref.lab.runs import Run, execute
 from sven_ref.lab.tasks import TASKS
 
@@ -156,7 +156,10 @@ def test_train_prints_records_and_resumes(tmp_path, capsys):
     [
         (["--set", "lr"], "set = 'lr': must be NAME=VALUE"),
         (["--set", "lr=-1"], "lr = -1: must be a finite number ≥ 0"),
-        (["--set", "nothing=1"], "nothing: must be one of lr, k, rtol, atol, solver, param_fraction, mask, kappa, rows"),
+        (
+            ["--set", "nothing=1"],
+            "nothing: must be one of lr, k, rtol, atol, solver, param_fraction, mask, kappa, rows",
+        ),
         (["--set", "kappa=0"], "kappa = 0: must be a finite number > 0"),
         (["--epochs", "0"], "epochs = 0: must be an integer ≥ 1"),
         (["--seed", "-1"], "seed"),
