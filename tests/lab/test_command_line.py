@@ -127,10 +127,10 @@ def test_names_are_alike_with_a_dash_and_with_an_underscore(name):
 
 def test_options_of_train_are_those_of_demo(capsys):
     """One spelling for both: `demo --lr .05` worked where `train --set lr=.05` did not."""
-    typed = ["--lr", ".05", "--k", "8", "--rtol", "1e-3", "--kappa", "2", "--solver", "gram", "--micro_batch=2"]
+    typed = ["--lr", ".001", "--k", "8", "--rtol", "1e-3", "--kappa", "2", "--solver", "gram", "--micro_batch=2"]
     assert run([*SVEN, *typed, "--out", "run"]) == 0
     settings = json.loads(Path("run/run.json").read_text())["settings"]
-    assert settings["options"] == {"lr": 0.05, "k": 8, "rtol": 1e-3, "solver": "gram"}
+    assert settings["options"] == {"lr": 0.001, "k": 8, "rtol": 1e-3, "solver": "gram"}
     assert settings["problem"] == {"kappa": 2, "micro_batch": 2}
     defaults = {a.dest for a in parser_of("demo")._actions} - {"help", "out", "adam_lr"}
     flags = {s for a in parser_of("train")._actions for s in a.option_strings}
