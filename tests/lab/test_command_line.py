@@ -227,7 +227,7 @@ OTHERS = {
     "reproduce toy --out /dev/null/x": "out = '/dev/null/x': must be a directory to write to",
     "study kappa --seeds 0": "seeds = 0: must be an integer ≥ 1",
     "study kappa --workers -1": "workers = -1: must be an integer ≥ 0",
-    "study micro-batch --data data": "data = ",
+    "study kappa --data data": "data = ",
     "study kappa --data nowhere": "data = 'nowhere': must be a directory",
     "study kappa --out /dev/null/x": "out = '/dev/null/x': must be a directory to write to",
     "claims minimum_norm --workers -1": "workers = -1: must be an integer ≥ 0",
@@ -454,8 +454,11 @@ def test_a_diverged_demo_says_so_by_its_status(monkeypatch):
 
 
 def test_diverged_runs_of_a_comparison_are_counted_and_no_error(monkeypatch, capsys):
-    typed = quick_study(monkeypatch)
-    assert run(typed) == 0
+    assert run(quick_study(monkeypatch)) == 0
+    assert "0/1" in capsys.readouterr().out
+    adam = protocols.read()[1]["toy"].methods["adam"]
+    monkeypatch.setitem(adam.options, "lr", 1e4)
+    assert run([*quick_reproduce(monkeypatch)[:-4], "--optimizers", "adam", "--workers", "0"]) == 0
     assert "0/1" in capsys.readouterr().out
 
 
@@ -576,11 +579,10 @@ class Broken(io.StringIO):
         return super().write(text)
 
 
-@pytest.mark.parametrize("n", [0, 1, 3])
 @pytest.mark.parametrize(
-    ("error", "status"), [(BrokenPipeError(32, "Broken pipe"), 141), (OSError(28, "No space"), 74)]
+    ("error", "n", "status"), [(BrokenPipeError(32, "Broken pipe"), 0, 141), (OSError(28, "No space"), 3, 74)]
 )
-def test_results_are_written_though_nothing_can_be_printed(n, error, status, monkeypatch):
+def test_results_are_written_though_nothing_can_be_printed(error, n, status, monkeypatch):
     typed = [quick_demo(monkeypatch), quick_reproduce(monkeypatch), quick_study(monkeypatch)]
     typed += [["claims", "rows_are_scalars", "--quick", "--workers", "0"], [*TRAIN, "--set", "lr=1e-3"]]
     for arguments in typed:
