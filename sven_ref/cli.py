@@ -27,8 +27,13 @@ from .lab.arguments import Help, with_underscores
 from .streams import lasting
 
 
-def parser() -> tuple[argparse.ArgumentParser, Any]:
-    """The options, whose defaults are those of the functions they are handed to; and the commands by name."""
+def parser() -> argparse.ArgumentParser:
+    """The options; their defaults are those of the functions they are handed to."""
+    return parsers()[0]
+
+
+def parsers() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParser]]:
+    """The parser of all, and those of the commands by name."""
     top = argparse.ArgumentParser(
         "sven-ref",
         description="Sven, Singular Value Descent (arXiv 2604.01279).",
@@ -36,7 +41,7 @@ def parser() -> tuple[argparse.ArgumentParser, Any]:
         formatter_class=Help,
     )
     top.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
-    commands = top.add_subparsers(title="commands", metavar="COMMAND")
+    commands: Any = top.add_subparsers(title="commands", metavar="COMMAND")
     lab.add_parsers(commands)
     conformance.add_parsers(commands)
     return top, commands.choices
@@ -54,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def run(arguments: list[str]) -> int:
     """The same, with outputs that may fail."""
-    top, commands = parser()
+    top, commands = parsers()
     if arguments and not arguments[0].startswith("-"):
         try:
             check_choice("command", arguments[0], commands)

@@ -362,7 +362,7 @@ SPELLINGS = {
 
 @pytest.mark.parametrize("typed", SPELLINGS)
 def test_names_however_they_are_written(typed):
-    top, _ = cli.parser()
+    top = cli.parser()
     found = vars(top.parse_args(cli.with_underscores(shlex.split(typed))))
     assert SPELLINGS[typed].items() <= found.items()
 
@@ -384,7 +384,7 @@ OURS = ("demo", "train", "reproduce", "study", "claims")
 
 
 def parser_of(command):
-    return cli.parser()[1][command]
+    return cli.parsers()[1][command]
 
 
 @pytest.mark.parametrize("command", OURS)
@@ -399,7 +399,7 @@ def test_help_shows_defaults_as_they_are_and_an_example_that_runs(command):
     examples = [line.strip() for line in parser.format_help().splitlines() if line.startswith("  sven-ref ")]
     assert len(examples) >= 2
     for example in examples:
-        typed = vars(cli.parser()[0].parse_args(shlex.split(example)[1:]))
+        typed = vars(cli.parser().parse_args(shlex.split(example)[1:]))
         assert typed["command"]
         if command == "train":
             single.run_from(typed["task"], typed["optimizer"], options.parse(typed["set"]))
@@ -475,7 +475,7 @@ def printed(arguments, encoding, monkeypatch):
     return status, *(s.buffer.getvalue().decode(encoding) for s in (out, err))
 
 
-HELPS = [["--help"], *([c, "--help"] for c in cli.parser()[1]), ["vectors", "list", "--help"]]
+HELPS = [["--help"], *([c, "--help"] for c in cli.parsers()[1]), ["vectors", "list", "--help"]]
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp437", "cp1252", "shift_jis"])
