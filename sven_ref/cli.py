@@ -24,7 +24,7 @@ from .conformance import command as conformance
 from .errors import ArgumentError, SvenError, check_choice
 from .lab import command as lab
 from .lab.arguments import Help, with_underscores
-from .streams import lasting
+from .streams import Output, lasting
 
 
 def parser() -> argparse.ArgumentParser:
@@ -51,14 +51,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the exit status. Usage errors and --help end in SystemExit, as argparse has it."""
     with lasting() as output:
         try:
-            status = run(list(sys.argv[1:] if argv is None else argv))
+            status = run(list(sys.argv[1:] if argv is None else argv), output)
         except SystemExit as end:
             raise SystemExit(end.code or output.status()) from None
         return status or output.status()
 
 
-def run(arguments: list[str]) -> int:
-    """The same, with outputs that may fail."""
+def run(arguments: list[str], output: Output) -> int:
+    """The same, with standard output as it is then."""
     top, commands = parsers()
     if arguments and not arguments[0].startswith("-"):
         try:
@@ -69,12 +69,16 @@ def run(arguments: list[str]) -> int:
     if "command" not in options:
         top.print_help(sys.stderr)
         return 2
+    command = options.pop("command")
+    output.raises = command is conformance.verify  # whose exit status says what became of its report
     try:
-        status = options.pop("command")(**options)
+        status = command(**options)
     except KeyboardInterrupt:
         print("sven-ref: interrupted", file=sys.stderr)
         return 130
     except (SvenError, OSError) as error:  # OSError: the disk is full
         print(f"sven-ref: error: {error}", file=sys.stderr)
         return 1
+    finally:
+        output.raises = False
     return status if isinstance(status, int) else 0

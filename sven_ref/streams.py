@@ -20,7 +20,12 @@ CLOSED, UNWRITABLE = 141, 74
 
 
 class Output:
-    """A text stream that drops what can't be written; `error` is the first reason, None before."""
+    """A text stream that drops what can't be written; `error` is the first reason, None before.
+
+    While `raises`, it is a stream as any other, for a command that has ends of its own.
+    """
+
+    raises = False
 
     def __init__(self, stream: Any) -> None:
         self.stream = io.StringIO() if stream is None else stream  # None: the process was started with it closed
@@ -45,6 +50,8 @@ class Output:
         try:
             function(*arguments)
         except OSError as error:
+            if self.raises:
+                raise
             self.error = self.error or error
             with contextlib.suppress(OSError), open(os.devnull, "w") as nowhere:  # OSError: it has no descriptor
                 os.dup2(nowhere.fileno(), self.stream.fileno())
