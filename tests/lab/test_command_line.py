@@ -580,7 +580,7 @@ class Broken(io.StringIO):
 
 
 @pytest.mark.parametrize(
-    ("error", "n", "status"), [(BrokenPipeError(32, "Broken pipe"), 0, 141), (OSError(28, "No space"), 3, 74)]
+    ("error", "n", "status"), [(BrokenPipeError(32, "Broken pipe"), 0, 141), (OSError(28, "No space"), 1, 74)]
 )
 def test_results_are_written_though_nothing_can_be_printed(error, n, status, monkeypatch):
     typed = [quick_demo(monkeypatch), quick_reproduce(monkeypatch), quick_study(monkeypatch)]
