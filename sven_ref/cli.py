@@ -1,60 +1,84 @@
-"""The command `sven-ref`. Errors of the package are one line on stderr and exit status 1; of usage, 2; Ctrl-C, 130."""
+"""The command `sven-ref`. Errors of the package are one line on standard error.
+
+Exit status of every command:
+    0    done
+    1    an error, which standard error names
+    2    usage: an option or a name that there is not
+    3    of train and demo: a run diverged
+    74   standard output can't be written (a full disk); what else the command writes is whole
+    130  interrupted by Ctrl-C
+    141  standard output was closed (`| head -1`); what else the command writes is whole
+
+`verify` has more, which `sven-ref verify --help` lists.
+"""
 
 from __future__ import annotations
 
 import argparse
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from . import __version__
 from .conformance import command as conformance
-from .errors import SvenError
+from .errors import ArgumentError, SvenError, check_choice
 from .lab import command as lab
-from .lab import demo
-from .solvers import SOLVERS
+from .lab.arguments import Help, with_underscores
+from .streams import Output, lasting
 
 
 def parser() -> argparse.ArgumentParser:
     """The options; their defaults are those of the functions they are handed to."""
-    top = argparse.ArgumentParser("sven-ref", description="Sven, Singular Value Descent (arXiv 2604.01279).")
-    top.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
-    commands = top.add_subparsers(title="commands", metavar="COMMAND")
+    return parsers()[0]
 
-    p = commands.add_parser(
-        "demo",
-        help="train the paper's first task with Sven and with Adam: a table, a figure, a JSON file",
-        description="Train f(x) = exp(-10 x^2) sin(2x) with Sven and with Adam: same start, same batches.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+
+def parsers() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParser]]:
+    """The parser of all, and those of the commands by name."""
+    top = argparse.ArgumentParser(
+        "sven-ref",
+        description="Sven, Singular Value Descent (arXiv 2604.01279).",
+        epilog="examples:\n  sven-ref demo\n  sven-ref train --help\n\n" + (__doc__ or "").partition("\n\n")[2],
+        formatter_class=Help,
     )
-    p.add_argument("--seed", type=int, metavar="N", help="of the initialisation and the order of the batches")
-    p.add_argument("--data-seed", type=int, metavar="N", help="of the training, validation and test data")
-    p.add_argument("--epochs", type=int, metavar="N", help="passes over the 10,000 training examples")
-    p.add_argument("--lr", type=float, metavar="ETA", help="Sven's learning rate")
-    p.add_argument("--k", type=int, metavar="K", help="Sven keeps at most k singular triplets")
-    p.add_argument("--rtol", type=float, metavar="R", help="and of those, sigma > rtol sigma_1")
-    p.add_argument("--kappa", type=float, metavar="KAPPA", help="exponent of the residuals: |R| = loss^(kappa/2)")
-    p.add_argument("--solver", choices=[*SOLVERS, "auto"], help="who computes the singular triplets")
-    p.add_argument("--adam-lr", type=float, metavar="LR", help="Adam's learning rate")
-    p.add_argument("--out", metavar="DIR", help="where demo.png and demo.json are written")
-    p.set_defaults(command=demo.run, **(demo.run.__kwdefaults__ or {}))
+    top.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    commands: Any = top.add_subparsers(title="commands", metavar="COMMAND")
     lab.add_parsers(commands)
     conformance.add_parsers(commands)
-    return top
+    return top, commands.choices
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; the exit status."""
-    top = parser()
-    options = vars(top.parse_args(argv))
+    """Run one command; the exit status. Usage errors and --help end in SystemExit, as argparse has it."""
+    with lasting() as output:
+        try:
+            status = run(list(sys.argv[1:] if argv is None else argv), output)
+        except SystemExit as end:
+            raise SystemExit(end.code or output.status()) from None
+        return status or output.status()
+
+
+def run(arguments: list[str], output: Output) -> int:
+    """The same, with standard output as it is then."""
+    top, commands = parsers()
+    if arguments and not arguments[0].startswith("-"):
+        try:
+            check_choice("command", arguments[0], commands)
+        except ArgumentError as error:
+            top.error(str(error))
+    options = vars(top.parse_args(with_underscores(arguments)))
     if "command" not in options:
         top.print_help(sys.stderr)
         return 2
+    command = options.pop("command")
+    output.raises = command is conformance.verify  # whose exit status says what became of its report
     try:
-        status = options.pop("command")(**options)
+        status = command(**options)
     except KeyboardInterrupt:
         print("sven-ref: interrupted", file=sys.stderr)
         return 130
-    except (SvenError, OSError) as error:  # OSError: the disk is full, the pipe is closed
+    except (SvenError, OSError) as error:  # OSError: the disk is full
         print(f"sven-ref: error: {error}", file=sys.stderr)
         return 1
+    finally:
+        output.raises = False
     return status if isinstance(status, int) else 0

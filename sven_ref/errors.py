@@ -6,6 +6,7 @@ argument errors are also `ValueError`, so that code which knows nothing of this 
 
 from __future__ import annotations
 
+import difflib
 import math
 import sys
 from collections.abc import Callable, Collection
@@ -62,7 +63,20 @@ class MissingExtraError(SvenError, ImportError):
 def check_choice(name: str, value: Any, choices: Collection[Any]) -> None:
     """Raise `ArgumentError` unless `value` is one of `choices`."""
     if not any(value is c or (isinstance(value, str) and value == c) for c in choices):
-        raise ArgumentError(f"{name} = {value!r}: must be one of {', '.join(map(repr, choices))}")
+        allowed = ", ".join(map(repr, choices))
+        raise ArgumentError(f"{name} = {value!r}: must be one of {allowed}{did_you_mean(value, choices)}")
+
+
+def plain(name: str) -> str:
+    """A name as it is compared: `-` and `_`, capitals and small letters are alike."""
+    return name.lower().replace("-", "_")
+
+
+def did_you_mean(value: Any, choices: Collection[Any]) -> str:
+    """ "; did you mean 'gram'?" where one of `choices` is near, else nothing."""
+    names = {plain(choice): choice for choice in choices if isinstance(choice, str)}
+    near = difflib.get_close_matches(plain(value), names, 1) if isinstance(value, str) else []
+    return f"; did you mean {names[near[0]]!r}?" if near else ""
 
 
 def check_integer(name: str, value: Any, least: int = 1) -> int:

@@ -21,6 +21,7 @@ import math
 import os
 import re
 import zipfile
+from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -77,7 +78,8 @@ def decode(value: Any, arrays: Any) -> Any:
 def write_durably(path: Path, data: bytes) -> None:
     """Replace `path` by a file of these bytes, at once: see the head of this module."""
     temporary = path.with_name(path.name + ".partial")
-    with temporary.open("wb") as file:
+    temporary.unlink(missing_ok=True)  # what a kill left; were it a link, the file it leads to is not ours
+    with temporary.open("xb") as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
@@ -137,8 +139,37 @@ def sha256(data: bytes) -> str:
 
 
 def fingerprint(settings: dict[str, Any]) -> str:
-    """Of settings that JSON knows, whatever their order."""
-    return sha256(json.dumps(settings, sort_keys=True, allow_nan=False).encode())
+    """Of settings that JSON knows, whatever their order and whether 1 is written 1 or 1.0."""
+    return sha256(json.dumps(by_value(settings), sort_keys=True, allow_nan=False).encode())
+
+
+def by_value(value: Any) -> Any:
+    """The same with integers for all numbers that are integers: 1 and 1.0 are one, True is neither."""
+    if isinstance(value, dict):
+        return {key: by_value(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [by_value(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def differences(theirs: Any, ours: dict[str, Any]) -> str:
+    """ "lr is 0.1 there and 0.2 here", for each setting that differs in value; "" where none does."""
+    there, here = dict(leaves(theirs, "settings")), dict(leaves(ours, "settings"))
+    lines = []
+    for name in sorted({**there, **here}):
+        a, b = (repr(by_value(found[name])) if name in found else "not set" for found in (there, here))
+        if a != b:
+            lines.append(f"{name} is {a} there and {b} here")
+    return ", ".join(lines)
+
+
+def leaves(settings: Any, name: str) -> Iterator[tuple[str, Any]]:
+    """(name, value) of each setting; those of the optimizer, the problem and the task have names of their own."""
+    if not isinstance(settings, dict):
+        yield name, settings
+        return
+    for key, value in settings.items():
+        yield from leaves(value, key)
 
 
 def optimizer_state(opt: Any) -> dict[str, Any]:
@@ -170,9 +201,12 @@ class Checkpoints:
     def save(self, epoch: int, state: Any) -> None:
         """Write the checkpoint of an epoch; those older than the one before it go."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        whole = {"fingerprint": fingerprint(self.settings), "settings": self.settings, "state": state}
-        save(self.folder / f"epoch-{epoch:06d}.checkpoint", whole)
-        for path in self.paths()[KEPT:]:
+        save(self.folder / f"epoch-{epoch:06d}.checkpoint", {"settings": self.settings, "state": state})
+        self.clear()
+
+    def clear(self) -> None:
+        """Remove what is older than the last two, and what a kill left half written."""
+        for path in [*self.paths()[KEPT:], *self.folder.glob("epoch-*.checkpoint.partial")]:
             path.unlink()
 
     def load(self) -> Any:
@@ -197,11 +231,8 @@ class Checkpoints:
 
     def _load(self, path: Path) -> Any:
         whole = load(path)
-        if not isinstance(whole, dict) or set(whole) != {"fingerprint", "settings", "state"}:
+        if not isinstance(whole, dict) or not {"settings", "state"} <= set(whole):
             raise CheckpointError(f"{path}: not the checkpoint of a run")
-        if whole["fingerprint"] != fingerprint(self.settings):
-            theirs, ours = whole["settings"], self.settings
-            names = sorted(n for n in {*theirs, *ours} if theirs.get(n) != ours.get(n))
-            differ = ", ".join(f"{n} is {theirs.get(n)!r} there and {ours.get(n)!r} here" for n in names)
+        if differ := differences(whole["settings"], self.settings):
             raise CheckpointError(f"{path}: of another run: {differ}")
         return whole["state"]

@@ -1,26 +1,43 @@
-"""What the commands of the laboratory share: optional packages, a folder to write to, bars, tables."""
+"""What the commands of the laboratory share: optional packages, a folder to write to, figures, bars, tables."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from importlib import import_module
+from errno import EACCES, ENOTDIR
+from importlib.util import find_spec
+from os import strerror
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
 
-from ..errors import ArgumentError, MissingExtraError
+from ..errors import ArgumentError, MissingExtraError, SvenError
+
+
+class FigureError(SvenError):
+    """A figure can't be drawn; the numbers that it would have shown are written."""
 
 
 def require(*packages: str, purpose: str = "this command") -> None:
-    """Raise `MissingExtraError` unless all these can be imported."""
+    """Raise `MissingExtraError` unless all these are installed."""
     for package in packages:
-        try:
-            import_module(package)
-        except ImportError as error:
-            raise MissingExtraError(
-                f"{package}: not installed, and {purpose} needs it; pip install 'sven-ref[app]'"
-            ) from error
+        if find_spec(package) is None:
+            raise MissingExtraError(f"{package}: not installed, and {purpose} needs it; pip install 'sven-ref[app]'")
+
+
+def check_out(folder: str | Path) -> Path:
+    """`folder`, which is not made; raise `ArgumentError` unless it is a directory to write to, or can become one."""
+    folder = Path(folder)
+    try:
+        there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+        if not there.is_dir():
+            raise NotADirectoryError(ENOTDIR, strerror(ENOTDIR))
+        if not os.access(there, os.W_OK | os.X_OK):
+            raise PermissionError(EACCES, strerror(EACCES))
+    except OSError as error:
+        raise ArgumentError(f"out = {str(folder)!r}: must be a directory to write to ({error.strerror})") from None
+    return folder
 
 
 def writable(folder: str | Path) -> Path:
@@ -32,6 +49,40 @@ def writable(folder: str | Path) -> Path:
             return folder
     except OSError as error:
         raise ArgumentError(f"out = {str(folder)!r}: must be a directory to write to ({error.strerror})") from None
+
+
+def save_figures(figures: Mapping[Path, Callable[[], Any]], **options: Any) -> None:
+    """Draw and save each, in matplotlib's own style whatever matplotlibrc and MPLBACKEND say.
+
+    To be called when everything else is written: a figure that fails does not keep the others from being drawn, and is
+    a `FigureError` at the end.
+    """
+    failed = []
+    for path, draw in figures.items():
+        try:
+            with environment(MPLBACKEND="agg"):  # a name that matplotlib does not know would end its import
+                import matplotlib.style
+            with matplotlib.style.context("default", after_reset=True):
+                draw().savefig(path, **options)
+        except Exception as error:  # of matplotlib, of its configuration, of a font, of the disk
+            failed.append(f"{path} ({' '.join(str(error).split()) or type(error).__name__})")
+    if failed:
+        raise FigureError(f"not drawn: {', '.join(failed)}; the numbers are written beside")
+
+
+@contextmanager
+def environment(**variables: str) -> Iterator[None]:
+    """These environment variables, inside."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
 
 
 @contextmanager

@@ -25,7 +25,9 @@ from ..mlp import MLP
 from ..residuals import Problem
 from ..step import Sven
 from .baselines import Adam
-from .console import require, writable
+from .checkpoint import write_durably
+from .console import check_out, require, save_figures, writable
+from .single import DIVERGED
 from .tasks import Task, toy_1d, toy_function
 from .training import Epoch, History, train
 
@@ -60,6 +62,7 @@ def run(
     Raises
     ------
     MissingExtraError, ArgumentError, SolverFloorError : before training
+    FigureError : when demo.json is written
     """
     settings = {name: value for name, value in locals().items() if name != "out"}
     require("matplotlib", "rich", purpose="the demo")
@@ -68,6 +71,7 @@ def run(
     for name, value, least in (("seed", seed, 0), ("data_seed", data_seed, 0), ("epochs", epochs, 1)):
         check_integer(name, value, least)
     check_number("adam_lr", adam_lr, "≥ 0", lambda x: x >= 0)
+    check_out(out)
     task, net = toy_1d(data_seed), MLP(SIZES, ACTIVATION)
     problem, theta = Problem(net, kappa=kappa), net.init(seed, np.float32)
     sven, adam = Sven(lr=lr, k=k, rtol=rtol, solver=solver, seed=seed), Adam(lr=adam_lr)
@@ -101,14 +105,20 @@ def run(
         | {package: version(package) for package in ("numpy", "scipy", "autograd")},
         "histories": {name: history.to_dict() for name, history in histories.items()},
     }
+    write_durably(folder / "demo.json", json.dumps(results, indent=1, allow_nan=False).encode() + b"\n")
     captions = {"Sven": f"η = {lr:g}, k = {k}, rtol = {rtol:g}, κ = {kappa:g}", "Adam": f"lr = {adam_lr:g}"}
     console.print(table(histories, captions))
     console.print(verdict(histories))
-    (folder / "demo.json").write_text(json.dumps(results, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    figure(histories, task, net, rtol).savefig(folder / "demo.png", dpi=150)
+    save_figures({folder / "demo.png": lambda: figure(histories, task, net, rtol)}, dpi=150)
     for name in ("demo.png", "demo.json"):
         console.print(str(folder / name), markup=False, soft_wrap=True)
     return results
+
+
+def command(**options: Any) -> int:
+    """`sven-ref demo`: the exit status, `DIVERGED` where one of the two did."""
+    histories = run(**options)["histories"]
+    return DIVERGED if any(history["diverged"] for history in histories.values()) else 0
 
 
 @contextmanager

@@ -17,9 +17,9 @@ from ..errors import check_integer
 from .idx import read_idx
 from .task import Task, check_dtype, check_size
 
-FILES = {
-    "digits-images-idx3-ubyte.gz": "c41c947a1014aa9bb82e371b01f16724f9ef929893351173edcc47aa0fc03930",
-    "digits-labels-idx1-ubyte.gz": "147c9192405199869317e6d9c62ea444f9770c3f8c6dd65035ba3a3690cc5460",
+FILES = {  # SHA-256 of the contents
+    "digits-images-idx3-ubyte.gz": "359cd13f0f514122884198b78a131df597421cbf5e93a76678fa96fc548f0d96",
+    "digits-labels-idx1-ubyte.gz": "ce71631c1f31ce56fa54f31d1d498fafacff59b001e6c30c4a5e29508aa277ad",
 }
 N_VAL, N_TEST, MEAN, STD = 300, 300, 0.3053, 0.3760
 

@@ -106,7 +106,7 @@ class Adam(FirstOrder):
     def __post_init__(self) -> None:
         at_least_zero(lr=self.lr)
         positive(eps=self.eps)
-        if len(self.betas) != 2:
+        if not isinstance(self.betas, list | tuple) or len(self.betas) != 2:
             raise ArgumentError(f"betas = {self.betas!r}: must be a pair")
         fraction(**{f"betas[{i}]": beta for i, beta in enumerate(self.betas)})
 

@@ -18,6 +18,7 @@ from multiprocessing.connection import wait as wait_for
 from typing import Any
 
 from ..errors import SvenError, check_integer
+from .console import environment
 
 THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 TICK = 0.5  # seconds between calls of on_tick
@@ -81,13 +82,5 @@ def end_with_the_parent() -> None:
 @contextmanager
 def one_thread() -> Iterator[None]:
     """Processes started inside have BLAS libraries of one thread; they read the environment when they are loaded."""
-    before = {name: os.environ.get(name) for name in THREADS}
-    os.environ.update(dict.fromkeys(THREADS, "1"))
-    try:
+    with environment(**dict.fromkeys(THREADS, "1")):
         yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value

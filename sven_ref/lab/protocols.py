@@ -13,7 +13,8 @@ from importlib.resources import files
 from typing import Any
 
 from ..errors import check_choice, check_integer
-from .runs import OPTIMIZERS, Run
+from .options import OPTIMIZERS
+from .runs import Run
 
 QUICK = {"epochs": 4, "task_options": {"n_train": 9600}}  # a minute's version
 SLOW = ("hig",)  # left out of it on MNIST

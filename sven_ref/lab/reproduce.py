@@ -9,15 +9,19 @@ its last epoch. `seconds` are measured inside the worker, around training alone.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ..errors import check_choice
-from .console import bar, markdown_table, require, rich_table, writable
+from ..errors import ArgumentError, check_choice, check_integer
+from . import records
+from .checkpoint import write_durably
+from .console import bar, check_out, markdown_table, require, rich_table, save_figures, writable
 from .pool import run_all
 from .protocols import Method, Protocol, read
 from .report import HEAD, ON_CONSOLE, notes, row, summarize
-from .runs import Run, dump, execute, use_data, versions
+from .runs import Run, execute, made_by_others, use_data, versions
 
 Job = tuple[Run, str]
 WIDTH = 150  # of tables that go to a file or a pipe
@@ -49,18 +53,23 @@ def reproduce(
 
     Raises
     ------
-    MissingExtraError, ArgumentError, the errors of a task's data : before training
+    MissingExtraError, ArgumentError, the errors of a task's data : before training, and before anything is written
+    FigureError : at the end, when tables and summaries are written
     """
     sources, protocols = read()
     check_choice("task", task, [*protocols, "all"])
-    require("matplotlib", "rich")
+    check_integer("workers", workers, 0)
+    require("matplotlib", "rich", purpose="reproduce")
     from rich.console import Console
 
     use_data(data)
-    folder = writable(out or ("sven-reproduce-quick" if quick else "sven-reproduce"))
+    folder = check_out(out or ("sven-reproduce-quick" if quick else "sven-reproduce"))
     console = Console(highlight=False)
     console = console if console.is_terminal else Console(highlight=False, width=WIDTH)
     chosen = [(p, p.choose(optimizers, quick)) for p in protocols.values() if task in (p.task, "all")]
+    chosen = [(p, methods) for p, methods in chosen if methods]
+    if not chosen:
+        raise ArgumentError(f"optimizers = {', '.join(optimizers or ())!r}: must have a protocol of the task {task!r}")
     n_seeds = (1 if quick else 5) if seeds is None else seeds
     plan = {
         (p.task, m.optimizer): [(run, str(place(folder, run))) for run in p.runs(m, n_seeds, data_seeds, quick)]
@@ -68,13 +77,16 @@ def reproduce(
         for m in methods
     }
     for jobs in plan.values():
-        jobs[0][0].build()  # wrong settings and missing data end here, and not after an hour
+        jobs[0][0].check()  # wrong settings and missing data end here, and not after an hour
+    writable(folder)
     results = run_plan([job for jobs in plan.values() for job in jobs], workers, console)
 
-    summaries = {}
+    summaries: dict[str, Any] = {}
+    figures: dict[Path, Callable[[], Any]] = {}
     for p, methods in chosen:
         groups = {m.optimizer: [results[place] for _, place in plan[p.task, m.optimizer]] for m in methods}
-        summaries[p.task] = conclude(p, methods, groups, folder / p.task, sources, console)
+        summaries[p.task] = conclude(p, methods, groups, folder / p.task, sources, console, figures)
+    save_figures(figures, dpi=130)
     return summaries
 
 
@@ -124,8 +136,9 @@ def conclude(
     folder: Path,
     sources: dict[str, str],
     console: Any,
+    figures: dict[Path, Callable[[], Any]],
 ) -> dict[str, Any]:
-    """Table on the console, and table.md, summary.json and figure.png in the task's folder; the summary."""
+    """Table on the console, table.md and summary.json in the task's folder; the summary. `figures` gains figure.png."""
     from .plots import figure
 
     summary = {m.optimizer: summarize(groups[m.optimizer], protocol.target) for m in methods}
@@ -134,16 +147,16 @@ def conclude(
     first = groups[order[0].optimizer][0]
     epochs, P = first["settings"]["epochs"], first["n_params"]
     title = f"{protocol.title}: {epochs} epochs, batches of {protocol.batch_size}, P = {P}"
-    remarks = notes(protocol, order, sources)
+    remarks = notes(protocol, order, sources) + made_by_others([r for group in groups.values() for r in group])
+    table = f"# {title}\n\n{markdown_table(HEAD, rows)}\n" + "".join(f"- {remark}\n" for remark in remarks)
+    write_durably(folder / "table.md", table.encode())
+    data = {"task": protocol.task, "target": protocol.target, "versions": versions(), "methods": summary}
+    records.write(folder / "summary.json", data)
+    figures[folder / "figure.png"] = partial(figure, protocol, order, groups)
     shown = [HEAD.index(name) for name in ON_CONSOLE]
     console.print(rich_table(title, ON_CONSOLE, [[r[i] for i in shown] for r in rows]))
     for remark in remarks:
         console.print(remark, markup=False)
-    table = f"# {title}\n\n{markdown_table(HEAD, rows)}\n" + "".join(f"- {remark}\n" for remark in remarks)
-    (folder / "table.md").write_text(table, encoding="utf-8")
-    data = {"task": protocol.task, "target": protocol.target, "versions": versions(), "methods": summary}
-    dump(folder / "summary.json", data)
-    figure(protocol, order, groups).savefig(folder / "figure.png", dpi=130)
     for name in ("table.md", "summary.json", "figure.png"):
         console.print(str(folder / name), markup=False, soft_wrap=True)
     return data

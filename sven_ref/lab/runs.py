@@ -1,12 +1,14 @@
 """One run, named by its settings: built, trained, recorded in a folder, resumed after a kill.
 
-    FOLDER/run.json         the settings and the versions of what ran them
-    FOLDER/history.jsonl    one line an epoch, appended as it goes
+    FOLDER/run.json         the settings and the versions of what ran them first
+    FOLDER/history.jsonl    one line an epoch, appended as it goes; for readers, it is never read back
     FOLDER/checkpoints/     the last two epochs: θ, the optimizer's fields, the history
     FOLDER/result.json      written last; where it is, the run is finished
+    FOLDER/lock             while a process is at it: see `lock`
 
 Killed at any moment, the run goes on from the last epoch that has a checkpoint, whose history replaces
-history.jsonl, and ends with the same bits as one never interrupted; `seconds` alone differ.
+history.jsonl, and ends with the same bits as one never interrupted; `seconds` alone differ. All that is read back
+carries its SHA-256. Settings are checked, one step made on trial, before anything is written.
 """
 
 from __future__ import annotations
@@ -15,7 +17,8 @@ import json
 import math
 import os
 import platform
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from importlib.metadata import version
@@ -26,18 +29,22 @@ from typing import Any
 import numpy as np
 
 from .. import __version__
-from ..errors import ArgumentError, NonFiniteError, check_choice
+from ..errors import ArgumentError, NonFiniteError, SvenError, check_choice, check_integer
 from ..mlp import MLP
 from ..residuals import Problem
 from ..sharded import ShardedProblem
-from ..step import Sven
-from .baselines import BASELINES
-from .checkpoint import Checkpoints, optimizer_state, restore_optimizer, write_durably
+from . import records
+from .checkpoint import Checkpoints, differences, optimizer_state, restore_optimizer, write_durably
+from .console import writable
+from .lock import alone
+from .options import OPTIMIZERS, check_options
 from .tasks import TASKS, Task
 from .training import Epoch, History, measure, train
 
-OPTIMIZERS: dict[str, Any] = {"sven": Sven, **BASELINES}
 TRAIN_EVALUATED = 10_000  # the first examples of the training split, on which the trained model is evaluated
+TRIAL = 64  # samples at most of the step that is made on trial
+NO_RESULT = "move it away: the same command makes it again from the run's last checkpoint"
+NO_SETTINGS = "move it away: the run goes on without it"
 
 
 @dataclass(frozen=True)
@@ -69,15 +76,31 @@ class Run:
 
     def build(self) -> tuple[Problem, Any, Any, Task]:
         """problem, θ, optimizer and task; raise `ArgumentError` for settings that can't be."""
+        check_options(self.optimizer, self.options, self.problem)
+        own = {"seed": self.seed, "solver": "auto"} if self.optimizer == "sven" else {}
+        opt = OPTIMIZERS[self.optimizer](**own | self.options)
+        for name, least in (("epochs", 1), ("batch_size", 1), ("seed", 0), ("data_seed", 0)):
+            check_integer(name, getattr(self, name), least)
         task = load_task(self.task, self.data_seed, json.dumps(self.task_options, sort_keys=True))
         net = MLP(task.sizes, task.activation)
-        own = {"seed": self.seed, "solver": "auto"} if self.optimizer == "sven" else {}
+        return Problem(net, task.loss, **self.problem), net.init(self.seed, np.float32), opt, task
+
+    def check(self) -> None:
+        """What `build` raises, and an `ArgumentError` for settings with which no step can be made: one is, on trial."""
+        problem, theta, opt, task = self.build()
+        n, m = len(task.train[0]), problem.micro_batch
+        if self.drop_last and self.batch_size > n:
+            raise ArgumentError(f"batch_size = {self.batch_size}: must be at most {n}, the examples to train on")
+        if self.batch_size % m:
+            raise ArgumentError(f"micro_batch = {m}: must divide the batch size B = {self.batch_size}")
+        few = min(self.batch_size, max(m, TRIAL - TRIAL % m))
         try:
-            opt = OPTIMIZERS[self.optimizer](**own | self.options)
-            problem = Problem(net, task.loss, **self.problem)
-        except TypeError as error:
-            raise ArgumentError(f"options = {self.options}, problem = {self.problem}: {error}") from None
-        return problem, net.init(self.seed, np.float32), opt, task
+            with np.errstate(all="ignore"):
+                opt.step(problem, theta, tuple(a[:few] for a in task.train))
+        except ArgumentError:
+            raise
+        except (SvenError, np.linalg.LinAlgError):  # a diverged run is a result, with its reason
+            pass
 
 
 @lru_cache(maxsize=1)  # a worker does many runs of a task
@@ -109,12 +132,15 @@ def execute(
     *,
     resume: bool = True,
     on_epoch: Callable[[Epoch], None] | None = None,
+    on_note: Callable[[str], None] | None = None,
     client: Any = None,
 ) -> dict[str, Any]:
     """The result of a run, in types that JSON knows; with `folder`, recorded there and resumed from there.
 
-    A finished run is not done again. Without `resume`, a folder that holds a run is an `ArgumentError`. With `client`,
-    Dask's workers make the steps (`sven_ref.sharded`): no setting of the run, which may go on with others or none.
+    A finished run is not done again. Without `resume`, a folder that holds a run is an `ArgumentError`, as are settings
+    that can't be, before anything is written. `on_note` is told when a run goes on with other versions than it began
+    with: the result has them all. With `client`, Dask's workers make the steps (`sven_ref.sharded`): no setting of the
+    run, which may go on with others or none.
     """
     if folder is None:
         problem, theta, opt, task = run.build()
@@ -123,45 +149,76 @@ def execute(
         return result_of(run, problem, task, history)
 
     folder, settings = Path(folder), run.settings()
-    if not resume and (folder / "run.json").exists():
+    if not resume and holds_run(folder):
         raise ArgumentError(f"out = {str(folder)!r}: holds a run already; resume it or choose another directory")
-    if (folder / "result.json").exists():
-        done = json.loads((folder / "result.json").read_text(encoding="utf-8"))
-        if done["settings"] != settings:
-            raise ArgumentError(f"out = {str(folder)!r}: holds a run of other settings; choose another directory")
-        return dict(done)
+    if (done := finished(folder, settings)) is not None:
+        return done
 
+    run.check()
     problem, theta, opt, task = run.build()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ArgumentError(f"out = {str(folder)!r}: must be a directory to write to ({error.strerror})") from None
-    checkpoints, history = Checkpoints(folder / "checkpoints", settings), History(type(opt).__name__)
-    if (state := checkpoints.load()) is not None:
-        restore_optimizer(opt, state["optimizer"])
-        epochs = [Epoch(**e) for e in state["history"].pop("epochs")]
-        history = History(epochs=epochs, theta=state["theta"], **state["history"])
-    else:
-        dump(folder / "run.json", {"settings": settings, "versions": versions()})
-    write_durably(folder / "history.jsonl", b"".join(line(e) for e in history.epochs))
+    sharded = client and ShardedProblem(problem, client)
+    with alone(writable(folder)):
+        if (done := finished(folder, settings)) is not None:  # by the one who had the lock
+            return done
+        if (folder / "run.json").exists():
+            same_settings(folder, records.read(folder / "run.json", NO_SETTINGS).get("settings"), settings)
+        checkpoints, history = Checkpoints(folder / "checkpoints", settings), History(type(opt).__name__)
+        used = [versions()]  # the last are those of now
+        if (state := checkpoints.load()) is not None:
+            restore_optimizer(opt, state["optimizer"])
+            epochs = [Epoch(**e) for e in state["history"].pop("epochs")]
+            history = History(epochs=epochs, theta=state["theta"], **state["history"])
+            used = [*(v for v in state.get("versions", ()) if v != used[-1]), *used]
+            if len(used) > 1 and on_note is not None:
+                on_note(f"the epochs until {len(epochs) - 1} were run by {changed(used[-2], used[-1])}")
+        if not (folder / "run.json").exists():
+            records.write(folder / "run.json", {"settings": settings, "versions": used[0]})
+        checkpoints.clear()
+        write_durably(folder / "history.jsonl", b"".join(line(e) for e in history.epochs))
 
-    with (folder / "history.jsonl").open("ab") as file:
+        with (folder / "history.jsonl").open("ab") as file:
 
-        def record(epoch: Epoch) -> None:
-            file.write(line(epoch))
-            file.flush()
-            os.fsync(file.fileno())
-            past = {n: x for n, x in vars(history).items() if n not in ("epochs", "theta", "diverged", "reason")}
-            past["epochs"] = [vars(e) for e in history.epochs]
-            checkpoints.save(epoch.epoch, {"theta": history.theta, "optimizer": optimizer_state(opt), "history": past})
-            if on_epoch is not None:
-                on_epoch(epoch)
+            def record(epoch: Epoch) -> None:
+                file.write(line(epoch))
+                file.flush()
+                os.fsync(file.fileno())
+                past = {n: x for n, x in vars(history).items() if n not in ("epochs", "theta", "diverged", "reason")}
+                past["epochs"] = [vars(e) for e in history.epochs]
+                state = {"theta": history.theta, "optimizer": optimizer_state(opt), "history": past, "versions": used}
+                checkpoints.save(epoch.epoch, state)
+                if on_epoch is not None:
+                    on_epoch(epoch)
 
-        sharded = client and ShardedProblem(problem, client)
-        train(problem, theta, opt, task, history=history, on_epoch=record, **loop(run, sharded))
-    result = result_of(run, problem, task, history)
-    dump(folder / "result.json", result)
+            train(problem, theta, opt, task, history=history, on_epoch=record, **loop(run, sharded))
+        result = result_of(run, problem, task, history) | {"earlier_versions": used[:-1]}
+        records.write(folder / "result.json", result)
     return result
+
+
+def holds_run(folder: Path) -> bool:
+    """Whether a run has begun there."""
+    return any((folder / name).exists() for name in ("run.json", "result.json", "checkpoints"))
+
+
+def finished(folder: Path, settings: dict[str, Any]) -> dict[str, Any] | None:
+    """The result of the run of these settings if it is finished; raise if it is another's or damaged."""
+    if not (folder / "result.json").exists():
+        return None
+    done = records.read(folder / "result.json", NO_RESULT)
+    same_settings(folder, done.get("settings"), settings)
+    return done
+
+
+def same_settings(folder: Path, theirs: Any, ours: dict[str, Any]) -> None:
+    """Raise `ArgumentError` unless the settings of the run in `folder` are ours, by value."""
+    if differ := differences(theirs, ours):
+        raise ArgumentError(f"out = {str(folder)!r}: holds a run of other settings: {differ}; choose another directory")
+
+
+def changed(before: dict[str, str], now: dict[str, str]) -> str:
+    """numpy 2.0.0 (now 2.4.6), of versions that differ."""
+    names = [n for n in {**before, **now} if before.get(n) != now.get(n)]
+    return ", ".join(f"{n} {before.get(n)} (now {now.get(n)})" for n in names)
 
 
 def loop(run: Run, sharded: Problem | None = None) -> dict[str, Any]:
@@ -184,6 +241,7 @@ def result_of(run: Run, problem: Problem, task: Task, history: History) -> dict[
     return {
         "settings": run.settings(),
         "versions": versions(),
+        "earlier_versions": [],
         "n_params": int(problem.model.n_params),
         "final": final,
         "seconds": history.epochs[-1].seconds if history.epochs else None,
@@ -197,6 +255,10 @@ def line(epoch: Epoch) -> bytes:
     return json.dumps(epoch.to_dict(), allow_nan=False).encode() + b"\n"
 
 
-def dump(path: Path, data: Any) -> None:
-    """Write JSON, whole or not at all."""
-    write_durably(path, json.dumps(data, indent=1, allow_nan=False).encode() + b"\n")
+def made_by_others(results: Sequence[dict[str, Any]]) -> list[str]:
+    """A remark for each set of versions, other than those of now, with which some of these were made."""
+    now = versions()
+    counts: Counter[str] = Counter()
+    for result in results:
+        counts.update({changed(v, now) for v in (result["versions"], *result.get("earlier_versions", ())) if v != now})
+    return [f"[versions] {n} of {len(results)} were made with {what}" for what, n in counts.items()]

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse.linalg
 
+from ..streams import lasting
 from .step_cost import SOLVERS, Cost, Machine, cost, operations
 
 ROWS, PARAMETERS = [10.0**e for e in range(2, 7)], [10.0**e for e in range(6, 13)]
@@ -187,4 +188,9 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with lasting() as output:
+        try:
+            main()
+        except SystemExit as end:  # argparse's, after --help or a usage error
+            sys.exit(end.code or output.status())
+        sys.exit(output.status())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,30 +9,18 @@ from typing import Any
 
 from ..errors import ArgumentError, check_choice
 from ..workers import ClusterError, connect
-from .console import bar, require, writable
+from .console import bar, check_out, require
+from .options import OPTIMIZERS, PROBLEM, option_names, parse, required
 from .protocols import read
 from .report import number, settings
-from .runs import OPTIMIZERS, Run, execute, use_data
+from .runs import Run, execute, holds_run, use_data
 from .tasks import TASKS
 from .training import Epoch
 
 BATCH_SIZE, EPOCHS = 32, 20  # where no protocol says
 SHARDED = ("sven",)  # optimizers whose steps need no more of a problem than its residuals and J
-PROBLEM = ("kappa", "rows", "micro_batch")  # of the options, those that are the problem's and not the optimizer's
-
-
-def parse(assignments: Sequence[str]) -> dict[str, Any]:
-    """["lr=0.1", "solver=gram"] as {"lr": 0.1, "solver": "gram"}: values are JSON, else text."""
-    options: dict[str, Any] = {}
-    for text in assignments:
-        name, equals, value = text.partition("=")
-        if not equals or not name.isidentifier():
-            raise ArgumentError(f"set = {text!r}: must be NAME=VALUE")
-        try:
-            options[name] = json.loads(value)
-        except ValueError:  # no JSON: a string without its quotes
-            options[name] = value
-    return options
+DIVERGED = 3  # exit status
+EXAMPLE = {"lr": 0.1}  # in messages: of a size with which most tasks train
 
 
 def run_from(
@@ -47,19 +34,30 @@ def run_from(
     data_seed: int | None = None,
     n_train: int | None = None,
 ) -> Run:
-    """The `Run` of these settings; what is None or absent is the protocol's."""
+    """The `Run` of these settings; what is None or absent is the protocol's.
+
+    Raises `ArgumentError` for names that there are not, and for options that no protocol has and that must be given.
+    """
     check_choice("task", task, TASKS)
     check_choice("optimizer", optimizer, OPTIMIZERS)
     protocol = read()[1].get(task)
     method = protocol.methods.get(optimizer) if protocol else None
     problem = {name: value for name, value in options.items() if name in PROBLEM}
     own = {name: value for name, value in options.items() if name not in PROBLEM}
+    own = (method.options if method else {}) | own
+    if method is None and (missing := [name for name in required(optimizer) if name not in own]):
+        others = ", ".join(name for name in option_names(optimizer) if name not in missing)
+        example = " ".join(f"--set {name}={EXAMPLE.get(name, '…')}" for name in missing)
+        raise ArgumentError(
+            f"{', '.join(missing)}: must be given, since no protocol has settings of {optimizer!r} for {task!r}; it "
+            f"also takes {others}; for example sven-ref train --task {task} --optimizer {optimizer} {example}"
+        )
     defaults = {"epochs": EPOCHS, "batch_size": BATCH_SIZE, "seed": 0, "data_seed": 0}
     given = {"epochs": epochs, "batch_size": batch_size, "seed": seed, "data_seed": data_seed}
     return Run(
         task,
         optimizer,
-        (method.options if method else {}) | own,
+        own,
         (method.problem if method else {}) | problem,
         {} if n_train is None else {"n_train": n_train},
         **{n: getattr(protocol, n, default) if given[n] is None else given[n] for n, default in defaults.items()},  # type: ignore[arg-type]
@@ -104,9 +102,10 @@ def train_one(
 ) -> dict[str, Any]:
     """Train, print an epoch a line (a bar on a terminal), record the run in `out`; its result.
 
-    `set` holds NAME=VALUE, options of the optimizer or kappa, rows, micro_batch. With `resume`, a run in `out` is gone
-    on with; without, finding one there is an `ArgumentError`. With `workers` or `scheduler`, Dask's workers make Sven's
-    steps, and a `ClusterError` says that they are lost.
+    `set` holds NAME=VALUE, options of the optimizer or kappa, rows, micro_batch. With `resume`, the run in `out` is
+    gone on with; where there is none, and where there is one without `resume`, that is an `ArgumentError`. With
+    `workers` or `scheduler`, Dask's workers make Sven's steps, and a `ClusterError` says that they are lost. What is
+    refused leaves nothing behind.
     """
     require("rich", purpose="train")
     from rich.console import Console
@@ -122,7 +121,9 @@ def train_one(
         data_seed=data_seed,
         n_train=n_train,
     )
-    folder, console = writable(out), Console(highlight=False)
+    folder, console = check_out(out), Console(highlight=False)
+    if resume and not holds_run(folder):
+        raise ArgumentError(f"out = {str(folder)!r}: holds no run to resume; without --resume one begins there")
     console.print(
         f"{run.task}, {run.optimizer}: {settings(run.options | run.problem)}; seed {run.seed}", soft_wrap=True
     )
@@ -135,7 +136,10 @@ def train_one(
             if not console.is_terminal:
                 console.print(f"epoch {e.epoch:2}/{run.epochs}  {note}")
 
-        result = execute(run, folder, resume=resume, on_epoch=on_epoch, client=client)
+        def on_note(note: str) -> None:
+            console.print(f"note: {note}", markup=False, soft_wrap=True)
+
+        result = execute(run, folder, resume=resume, on_epoch=on_epoch, on_note=on_note, client=client)
     history, final = result["history"], result["final"]
     if history["diverged"]:
         console.print(f"diverged: {history['reason']}", markup=False, soft_wrap=True)
@@ -145,3 +149,8 @@ def train_one(
         console.print(f"{split:5}  loss {number(final[split]['loss'], 4)}{shown}")
     console.print(f"{result['seconds'] or 0:.1f} s of training; {folder / 'result.json'}", markup=False, soft_wrap=True)
     return result
+
+
+def command(**options: Any) -> int:
+    """`sven-ref train`: the exit status, `DIVERGED` for a run that did."""
+    return DIVERGED if train_one(**options)["history"]["diverged"] else 0

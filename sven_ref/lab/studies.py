@@ -17,7 +17,8 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from importlib.resources import files
 from math import comb, inf
 from pathlib import Path
@@ -25,11 +26,14 @@ from time import perf_counter
 from typing import Any
 
 from ..errors import ArgumentError, SvenError, check_choice, check_integer
-from .console import bar, markdown_table, require, rich_table, writable
+from . import records
+from .checkpoint import write_durably
+from .console import bar, check_out, markdown_table, require, rich_table, save_figures, writable
 from .full_batch import lbfgs
+from .lock import alone
 from .pool import run_all
 from .report import mean_std, number, pair
-from .runs import dump, execute, use_data, versions
+from .runs import execute, made_by_others, use_data, versions
 from .study_cells import STUDIES, Cell
 from .training import measure
 
@@ -58,26 +62,39 @@ def study(
     """
     check_choice("study", name, [*STUDIES, "all"])
     check_integer("seeds", seeds)
+    check_integer("workers", workers, 0)
     require("matplotlib", "rich", purpose="study")
     from rich.console import Console
 
     from .study_plots import figure
 
     use_data(data)
-    folder, console = writable(out or ("sven-study-quick" if quick else "sven-study")), Console(highlight=False)
-    points = {}
-    for each in STUDIES if name == "all" else [name]:
-        settings, place = settings_of(each, quick), writable(folder / each)
-        results = run_cells(each, STUDIES[each](settings, seeds, quick), place / "results.jsonl", workers, console)
-        points[each] = conclude(each, results)
-        head, rows = table(points[each])
-        console.print(rich_table(settings["question"], head, rows))
-        text = f"# {settings['question']}\n\n{markdown_table(head, rows)}"
-        (place / "table.md").write_text(text, encoding="utf-8")
-        dump(place / "study.json", {"settings": settings, "versions": versions(), "points": points[each]})
-        figure(each, settings, points[each]).savefig(place / "figure.png", dpi=130)
+    folder, console = check_out(out or ("sven-study-quick" if quick else "sven-study")), Console(highlight=False)
+    settings = {each: settings_of(each, quick) for each in (STUDIES if name == "all" else [name])}
+    cells = {each: STUDIES[each](settings[each], seeds, quick) for each in settings}
+    for each in settings:
+        todo = missing(cells[each], read_cells(folder / each / "results.jsonl"))
+        for cell in {(cell.run.task, cell.run.optimizer): cell for cell in todo}.values():
+            cell.run.check()  # missing data end here, and not after an hour
+    points: dict[str, list[Result]] = {}
+    figures: dict[Path, Callable[[], Any]] = {}
+    for each in settings:
+        place = writable(folder / each)
+        with alone(place):
+            results, remarks = run_cells(each, cells[each], place / "results.jsonl", workers, console)
+            points[each] = conclude(each, results)
+            head, rows = table(points[each])
+            text = f"# {settings[each]['question']}\n\n{markdown_table(head, rows)}"
+            write_durably(place / "table.md", (text + "".join(f"\n- {remark}\n" for remark in remarks)).encode())
+            data_of_it = {"settings": settings[each], "versions": versions(), "points": points[each]}
+            records.write(place / "study.json", data_of_it)
+        figures[place / "figure.png"] = partial(figure, each, settings[each], points[each])
+        console.print(rich_table(settings[each]["question"], head, rows))
+        for remark in remarks:
+            console.print(remark, markup=False)
         for file in ("table.md", "study.json", "figure.png"):
             console.print(str(place / file), markup=False, soft_wrap=True)
+    save_figures(figures, dpi=130)
     return points
 
 
@@ -117,29 +134,29 @@ def full_batch(cell: Cell) -> Result:
     }
 
 
-def run_cells(name: str, cells: Sequence[Cell], path: Path, workers: int, console: Any) -> list[Result]:
-    """Each cell's coordinates and result; those in the file are not run again."""
-    done = {}
-    for line in path.read_bytes().splitlines() if path.exists() else []:
-        try:
-            record = json.loads(line)
-            done[record["key"]] = record["result"]
-        except (ValueError, KeyError, TypeError):
-            continue  # the line that a kill cut short
-    missing = list({cell.key(): cell for cell in cells if cell.key() not in done}.values())
-    for cell in missing[:1]:
-        cell.run.build()  # missing data end here
-    with path.open("ab") as file, bar(console, name, len(missing)) as update:
-        if path.stat().st_size and not path.read_bytes().endswith(b"\n"):
-            file.write(b"\n")
-        for i, (cell, result) in enumerate(run_all(run_cell, missing, workers), 1):
-            done[cell.key()] = result
-            file.write(
-                json.dumps({"key": cell.key(), "at": cell.at, "result": result}, allow_nan=False).encode() + b"\n"
-            )
-            file.flush()
+def read_cells(path: Path) -> dict[str, dict[str, Any]]:
+    """The records of a study's file by the key of their cell."""
+    return {record["key"]: record for record in records.lines(path)}
+
+
+def missing(cells: Sequence[Cell], done: dict[str, dict[str, Any]]) -> list[Cell]:
+    """The cells that have no record, each once."""
+    return list({cell.key(): cell for cell in cells if cell.key() not in done}.values())
+
+
+def run_cells(
+    name: str, cells: Sequence[Cell], path: Path, workers: int, console: Any
+) -> tuple[list[Result], list[str]]:
+    """Each cell's coordinates and result, and remarks; those in the file are not run again."""
+    done = read_cells(path)
+    todo = missing(cells, done)
+    with records.appending(path) as add, bar(console, name, len(todo)) as update:
+        for i, (cell, result) in enumerate(run_all(run_cell, todo, workers), 1):
+            done[cell.key()] = {"key": cell.key(), "at": cell.at, "result": result, "versions": versions()}
+            add(done[cell.key()])
             update(i, "")
-    return [cell.at | done[cell.key()] for cell in cells]
+    chosen = [done[cell.key()] for cell in cells]
+    return [cell.at | r["result"] for cell, r in zip(cells, chosen, strict=True)], made_by_others(chosen)
 
 
 def conclude(name: str, results: Sequence[Result]) -> list[Result]:

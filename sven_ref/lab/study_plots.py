@@ -25,11 +25,16 @@ def figure(name: str, settings: dict[str, Any], points: Sequence[dict[str, Any]]
     if name == "divergence":
         maps(fig, points)
     else:
-        lines(fig.add_subplot(), points, settings.get("published", {}))
-        fig.axes[0].set(xlabel=AXES[name], ylabel="final validation loss")
-        fig.axes[0].set_xscale(
-            "linear" if name == "param-fraction" else "log", **{} if name == "param-fraction" else {"base": 2}
-        )
+        axes = fig.add_subplot()
+        lines(axes, points, settings.get("published", {}))
+        axes.set(xlabel=AXES[name], ylabel="final validation loss")
+        if any(p["val"] for p in points):  # a logarithm of nothing is a warning
+            axes.set_yscale("log")
+            axes.set_xscale(
+                "linear" if name == "param-fraction" else "log", **{} if name == "param-fraction" else {"base": 2}
+            )
+        else:
+            axes.text(0.5, 0.5, "every run diverged", transform=axes.transAxes, ha="center")
     fig.suptitle(settings["question"])
     return fig
 
@@ -49,7 +54,6 @@ def lines(axes: Any, points: Sequence[dict[str, Any]], published: dict[str, Any]
             axes.plot(theirs.keys(), theirs.values(), "D--", mfc="none", color=colour, lw=0.8, ms=6)
     if published:
         axes.plot([], [], "D--", mfc="none", color="black", lw=0.8, label="published")
-    axes.set_yscale("log")
     axes.grid(alpha=0.3)
     axes.legend(fontsize="small")
 

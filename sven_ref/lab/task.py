@@ -50,6 +50,10 @@ def check_size(n_train: int | None, pool: int) -> int:
 
 
 def check_dtype(dtype: Any) -> None:
-    """Raise `ArgumentError` unless `dtype` is float32 or float64."""
-    if dtype not in (np.float32, np.float64):
+    """Raise `ArgumentError` unless `dtype` is float32 or float64, by whatever name."""
+    try:
+        known = dtype is not None and np.dtype(dtype) in (np.float32, np.float64)
+    except TypeError:
+        known = False
+    if not known:
         raise ArgumentError(f"dtype = {dtype!r}: must be float32 or float64")

@@ -15,7 +15,7 @@ import pytest
 
 from sven_ref import cli
 from sven_ref.errors import ArgumentError
-from sven_ref.lab import pool, protocols, report, reproduce, runs, single, studies, study_cells
+from sven_ref.lab import options, pool, protocols, report, reproduce, runs, studies, study_cells
 from sven_ref.lab.runs import Run, execute
 from sven_ref.lab.tasks import TASKS
 
@@ -135,20 +135,20 @@ def test_two_workers_give_the_bits_of_one(tmp_path, tiny):
 
 
 def test_train_prints_records_and_resumes(tmp_path, capsys):
-    arguments = ["train", "--task", "toy", "--optimizer", "sven", "--set", "lr=0.05", "--set", "kappa=1"]
+    arguments = ["train", "--task", "toy", "--optimizer", "sven", "--set", "lr=0.01", "--kappa", "2"]
     arguments += ["--epochs", "2", "--n-train", "64", "--out", str(tmp_path / "run")]
     assert cli.main(arguments) == 0
     out = capsys.readouterr().out
     assert "epoch  2/2  validation loss" in out
     settings = json.loads((tmp_path / "run" / "run.json").read_text())["settings"]
-    assert settings["options"] == {"lr": 0.05, "k": 32, "rtol": 1e-4}
-    assert settings["problem"] == {"kappa": 1}
+    assert settings["options"] == {"lr": 0.01, "k": 32, "rtol": 1e-4}
+    assert settings["problem"] == {"kappa": 2}
     assert (settings["seed"], settings["batch_size"]) == (1100, 32)
     assert cli.main(arguments) == 1
     assert "holds a run already" in capsys.readouterr().err
     assert cli.main([*arguments, "--resume"]) == 0
     assert cli.main([*arguments, "--resume", "--set", "lr=0.06"]) == 1
-    assert "holds a run of other settings" in capsys.readouterr().err
+    assert "holds a run of other settings: lr is 0.01 there and 0.06 here; choose" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -156,7 +156,10 @@ def test_train_prints_records_and_resumes(tmp_path, capsys):
     [
         (["--set", "lr"], "set = 'lr': must be NAME=VALUE"),
         (["--set", "lr=-1"], "lr = -1: must be a finite number ≥ 0"),
-        (["--set", "nothing=1"], "options = {"),
+        (
+            ["--set", "nothing=1"],
+            "nothing: must be one of lr, k, rtol, atol, solver, param_fraction, mask, kappa, rows",
+        ),
         (["--set", "kappa=0"], "kappa = 0: must be a finite number > 0"),
         (["--epochs", "0"], "epochs = 0: must be an integer ≥ 1"),
         (["--seed", "-1"], "seed"),
@@ -173,14 +176,15 @@ def test_wrong_options_of_train_are_one_line(options, message, capsys, tmp_path)
 
 
 def test_reproduce_refuses_before_it_runs(tmp_path, capsys):
-    assert cli.main(["reproduce", "toy", "--optimizers", "svne", "--out", str(tmp_path)]) == 1
+    with pytest.raises(SystemExit, match="2"):
+        cli.main(["reproduce", "toy", "--optimizers", "svne", "--out", str(tmp_path)])
     assert "optimizers = 'svne': must be one of 'sven'" in capsys.readouterr().err
     with pytest.raises(ArgumentError, match="task"):
         reproduce.reproduce("tyo", out=tmp_path)
 
 
 def test_single_values_are_json_or_text():
-    assert single.parse(["lr=1e-3", "solver=gram", "k=null", "betas=[0.9, 0.99]"]) == {
+    assert options.parse(["lr=1e-3", "solver=gram", "k=null", "betas=[0.9, 0.99]"]) == {
         "lr": 1e-3,
         "solver": "gram",
         "k": None,

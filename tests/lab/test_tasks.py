@@ -1,10 +1,14 @@
 """The tasks: the check values of the authors' data, three splits that don't move, files that are refused."""
 
+import bz2
 import gzip
 import hashlib
+import io
+import lzma
 import os
 import struct
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +18,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 import sven_ref as sr
 from sven_ref.errors import ArgumentError, MissingExtraError
 from sven_ref.lab import digits, mnist, polynomial
-from sven_ref.lab.idx import DataError, read_idx
+from sven_ref.lab.idx import DataError, find, read_idx, unpacked
 from sven_ref.lab.tasks import TASKS
 
 SHIPPED = ["toy", "polynomial", "polynomial-paper", "digits", "digits-lr"]
@@ -179,9 +183,8 @@ def small_mnist(tmp_path, monkeypatch):
     for name in mnist.FILES:
         n = 70 if name.startswith("train") else 20
         array = rng.integers(0, 256, (n, 28, 28), np.uint8) if "images" in name else rng.integers(0, 10, n, np.uint8)
-        data = gzip.compress(idx(array))
-        (folder / name).write_bytes(data)
-        digests[name] = hashlib.sha256(data).hexdigest()
+        (folder / f"{name}.gz").write_bytes(gzip.compress(idx(array)))
+        digests[name] = hashlib.sha256(idx(array)).hexdigest()
     monkeypatch.setattr(mnist, "FILES", digests)
     monkeypatch.setattr(mnist, "N_VAL", 10)
     mnist.read.cache_clear()
@@ -211,48 +214,95 @@ def test_mnist_is_found_split_and_normalised(small_mnist, where, monkeypatch):
     assert other.loss == "cross_entropy"
 
 
-def spoil(path, how):
-    data = path.read_bytes()
-    if how == "missing":
-        path.unlink()
-    elif how == "truncated":
-        path.write_bytes(data[:-100])
-    elif how == "altered":
-        path.write_bytes(data[:20] + bytes([data[20] ^ 1]) + data[21:])
-    else:
-        path.unlink()
-        path.mkdir()
+def with_a_name(raw):
+    """Gzipped with a name and a time in its head, as `gzip FILE` does."""
+    buffer = io.BytesIO()
+    with gzip.GzipFile("a file", "wb", 1, buffer, mtime=1e9) as file:
+        file.write(raw)
+    return buffer.getvalue()
 
 
-@pytest.mark.parametrize(
-    ("how", "message"),
-    [
-        ("missing", "must be a directory with {name}, in itself or in its mnist/"),
-        ("truncated", "truncated or altered; must be"),
-        ("altered", "truncated or altered; must be"),
-        ("a directory", "can't be read"),
-    ],
-)
-def test_a_spoilt_file_is_named(small_mnist, how, message):
+PACKINGS = {
+    "as fetched": (".gz", lambda raw: gzip.compress(raw, 9, mtime=0)),
+    "quick": (".gz", lambda raw: gzip.compress(raw, 1)),
+    "by gzip FILE": (".gz", with_a_name),
+    "in two members": (".gz", lambda raw: gzip.compress(raw[:100]) + gzip.compress(raw[100:])),
+    "unpacked": ("", lambda raw: raw),
+    "unpacked, with the archive's name": (".gz", lambda raw: raw),
+    "packed, without the archive's name": ("", gzip.compress),
+    "bzip2": (".bz2", bz2.compress),
+    "xz": (".xz", lzma.compress),
+}
+
+
+@pytest.mark.parametrize("place", ["", "mnist", "MNIST/raw", "raw"])
+@pytest.mark.parametrize("spelling", ["-idx", ".idx"])
+@pytest.mark.parametrize("packing", PACKINGS)
+def test_mnist_is_known_by_its_contents(small_mnist, tmp_path_factory, place, spelling, packing):
+    """However it is packed and laid out: as published, by torchvision, from other collections."""
+    suffix, pack = PACKINGS[packing]
+    folder = tmp_path_factory.mktemp("data")
+    (folder / place).mkdir(parents=True, exist_ok=True)
     for name in mnist.FILES:
-        path = small_mnist / "mnist" / name
+        raw = gzip.decompress((small_mnist / "mnist" / f"{name}.gz").read_bytes())
+        (folder / place / (name.replace("-idx", spelling) + suffix)).write_bytes(pack(raw))
+    for found, whole in zip(mnist.read(str(folder)), mnist.read(str(small_mnist)), strict=True):
+        assert_array_equal(found, whole)
+
+
+def flip(data, i):
+    i %= len(data)
+    return data[:i] + bytes([data[i] ^ 1]) + data[i + 1 :]
+
+
+SPOILT = {
+    "missing": (None, "must be a directory with {name}"),
+    "empty": (lambda data: b"", "truncated, altered or of another data set"),
+    "truncated": (lambda data: data[: len(data) // 2], "can't be unpacked"),
+    "cut to its head": (lambda data: data[:5], "can't be unpacked"),
+    "altered": (lambda data: flip(data, len(data) // 2), "it must be a whole IDX file, with SHA-256"),
+    "altered in its check": (lambda data: flip(data, len(data) - 6), "can't be unpacked"),
+    "other contents": (lambda data: gzip.compress(flip(gzip.decompress(data), -1)), "SHA-256"),
+    "truncated before it was packed": (lambda data: gzip.compress(gzip.decompress(data)[:-1]), "SHA-256"),
+    "a page that says 404": (lambda data: b"<html>404</html>", "16 bytes with SHA-256"),
+}
+
+
+@pytest.mark.parametrize("how", SPOILT)
+def test_a_spoilt_file_is_named(small_mnist, how):
+    change, message = SPOILT[how]
+    for name, digest in mnist.FILES.items():
+        path = small_mnist / "mnist" / f"{name}.gz"
         whole = path.read_bytes()
-        spoil(path, how)
+        path.unlink() if change is None else path.write_bytes(change(whole))
         mnist.read.cache_clear()
         with pytest.raises(DataError) as error:
             TASKS["mnist-ce"](data=small_mnist)
         assert message.format(name=name) in str(error.value)
         assert name in str(error.value)
-        if path.is_dir():
-            path.rmdir()
+        assert change is None or (str(path) in str(error.value) and digest in str(error.value))
         path.write_bytes(whole)
+
+
+def test_exchanged_files_are_named(small_mnist):
+    names = list(mnist.FILES)
+    for a, b in pairwise(names):
+        one, two = (small_mnist / "mnist" / f"{name}.gz" for name in (a, b))
+        first, second = one.read_bytes(), two.read_bytes()
+        one.write_bytes(second)
+        mnist.read.cache_clear()
+        with pytest.raises(DataError, match=f"{a}.gz: .*these are the contents of {b}; it must be .*{mnist.FILES[a]}"):
+            TASKS["mnist-ce"](data=small_mnist)
+        one.write_bytes(first)
 
 
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (b"hello", "not a whole gzip file"),
-        (gzip.compress(idx(np.arange(9, dtype=np.uint8)))[:-9], "not a whole gzip file"),
+        (b"hello", "must be an IDX file of unsigned bytes"),
+        (gzip.compress(idx(np.arange(9, dtype=np.uint8)))[:-9], "can't be unpacked"),
+        (bz2.compress(idx(np.arange(9, dtype=np.uint8)))[:-9], "can't be unpacked"),
+        (lzma.compress(idx(np.arange(9, dtype=np.uint8)))[:-9], "can't be unpacked"),
         (gzip.compress(b"hello"), "must be an IDX file of unsigned bytes"),
         (gzip.compress(b"\0\0"), "must be an IDX file of unsigned bytes"),
         (gzip.compress(b"\0\0\x08\x03\0\0"), "must be an IDX file of unsigned bytes"),
@@ -266,6 +316,11 @@ def test_not_an_idx_file(tmp_path, data, message):
         read_idx(path)
     assert message in str(error.value)
     assert str(path) in str(error.value)
+
+
+def test_a_file_that_can_not_be_read_is_named(tmp_path):
+    with pytest.raises(DataError, match=r"can't be read \(Is a directory\); it must be a whole IDX file$"):
+        read_idx(tmp_path)
 
 
 def test_without_files_and_without_pooch_the_error_says_what_to_do(monkeypatch):
@@ -292,7 +347,7 @@ def test_pooch_is_asked_for_each_file_with_its_digest(small_mnist, monkeypatch):
     monkeypatch.delenv("SVEN_REF_DATA", raising=False)
     monkeypatch.setitem(sys.modules, "pooch", Pooch)
     assert len(TASKS["mnist-ce"]().test[0]) == 20
-    assert asked == [(mnist.URL + n, f"sha256:{d}", "/cache/sven-ref/mnist") for n, d in mnist.FILES.items()]
+    assert asked == [(mnist.URL + n, f"sha256:{d}", "/cache/sven-ref/mnist") for n, d in mnist.ARCHIVES.items()]
 
     def offline(*args, **kwargs):
         raise OSError("no route to host")
@@ -312,3 +367,26 @@ def test_mnist_itself():
     images, labels, *_ = mnist.read(os.environ["SVEN_REF_DATA"])
     assert labels[:6].tolist() == [5, 0, 4, 1, 9, 2]
     assert (images.mean() / 255, images.std() / 255) == pytest.approx((0.1307, 0.3081), abs=5e-5)
+
+
+@pytest.mark.skipif("SVEN_REF_DATA" not in os.environ, reason="SVEN_REF_DATA is not set")
+def test_the_digests_are_those_of_the_files_themselves(tmp_path):
+    """Unpacked, as torchvision leaves them (its MD5s d53e105e…, ec29112d… are of the archives)."""
+    (tmp_path / "MNIST" / "raw").mkdir(parents=True)
+    for name in mnist.FILES:
+        path = find(Path(os.environ["SVEN_REF_DATA"]), name)
+        (tmp_path / "MNIST" / "raw" / name).write_bytes(unpacked(path, path.read_bytes(), ""))
+    assert [a.shape for a in mnist.read(str(tmp_path))] == [(60_000, 28, 28), (60_000,), (10_000, 28, 28), (10_000,)]
+    assert set(mnist.ARCHIVES) == {f"{name}.gz" for name in mnist.FILES}
+
+
+@pytest.mark.parametrize("name", ["float32", "f4", "single", np.dtype("float32"), "float64", "d"])
+@pytest.mark.parametrize("task", SHIPPED)
+def test_a_dtype_has_many_names(task, name):
+    assert TASKS[task](dtype=name, n_train=64).train[0].dtype == np.dtype(name)
+
+
+@pytest.mark.parametrize("dtype", [None, "float16", "int", ">f4", ">f8", "flaot", complex, object(), 32])
+def test_a_dtype_that_is_neither_is_refused(dtype):
+    with pytest.raises(ArgumentError, match=r"dtype = .*: must be float32 or float64"):
+        TASKS["toy"](dtype=dtype)

@@ -6,12 +6,16 @@ docs/claims.json, claims.md                         with --write, in a checkout;
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ...errors import ArgumentError, check_choice, check_integer
-from ..console import require, rich_table, writable
+from ..arguments import Help, one_of
+from ..checkpoint import write_durably
+from ..console import check_out, require, rich_table, save_figures, writable
+from ..lock import alone
 from ..runs import use_data
 from . import ledger, page
 from .claim import Effort
@@ -29,10 +33,12 @@ def claims(
     out: str | Path | None = None,
     write: bool = False,
     check: bool = False,
+    list: bool = False,
 ) -> int:
     """Compute the claims named, or all; 1 where `check` finds a verdict that is not the page's, else 0.
 
-    `write` renders docs/claims.md anew; `quick` numbers are no page's, so the two exclude each other.
+    `write` renders docs/claims.md anew; `quick` numbers are no page's, so the two exclude each other. `list` prints
+    names and titles, and computes nothing.
     """
     for name in names:
         check_choice("claim", name, CLAIMS)
@@ -41,34 +47,46 @@ def claims(
         raise ArgumentError("write = True: must go without quick, whose numbers are no page's")
     if (write or check) and not (DOCS / "conf.py").exists():
         raise ArgumentError("write, check: must be in a checkout of the project, which has docs/")
+    if list:
+        for name in names or CLAIMS:
+            print(f"{name:<30}  {module(name).CLAIM.title}")
+        return 0
     require("matplotlib", "rich", purpose="claims")
-    from matplotlib.figure import Figure
     from rich.console import Console
 
     use_data(data)
-    folder, console = writable(out or ("sven-claims-quick" if quick else "sven-claims")), Console(highlight=False)
-    figures, effort = writable(folder / "figures"), Effort(quick, workers, folder)
+    folder, console = check_out(out or ("sven-claims-quick" if quick else "sven-claims")), Console(highlight=False)
+    stored = ledger.read(DOCS / "claims.json") if write or check else {}
     results: ledger.Results = {}
-    for name in names or CLAIMS:
-        results[name] = ledger.run(name, effort)
-        judged = ledger.verdict(name, results)
-        console.print(f"{name}: {judged.word}. {judged.line} ({results[name]['seconds']:g} s)", markup=False)
-        fig = Figure(figsize=(5.2, 3.4), layout="constrained")
-        module(name).draw(fig.subplots(), results[name]["data"])
-        fig.savefig(figures / f"{name}.svg")
-        ledger.write(folder / "claims.json", results)
-        if write:
-            save(DOCS, ledger.read(DOCS / "claims.json") | {name: results[name]})
-    (folder / "claims.md").write_text(page.render(results, list(results)), encoding="utf-8")
+    figures: dict[Path, Callable[[], Any]] = {}
+    with alone(writable(folder)):
+        drawn, effort = writable(folder / "figures"), Effort(quick, workers, folder)
+        for name in names or CLAIMS:
+            results[name] = ledger.run(name, effort)
+            ledger.write(folder / "claims.json", results)
+            figures[drawn / f"{name}.svg"] = partial(figure, name, results[name]["data"])
+            if write:
+                save(DOCS, ledger.read(DOCS / "claims.json") | {name: results[name]})
+            judged = ledger.verdict(name, results)
+            console.print(f"{name}: {judged.word}. {judged.line} ({results[name]['seconds']:g} s)", markup=False)
+        write_durably(folder / "claims.md", page.render(results, [*results]).encode())
     verdicts = {name: ledger.verdict(name, results) for name in results}
     console.print(rich_table("The ledger", ["claim", "verdict"], [[n, v.word] for n, v in verdicts.items()]))
     console.print(f"{page.tally(verdicts).partition('.')[0]}; {folder}", markup=False, soft_wrap=True)
-    if not check:
-        return 0
-    changed = ledger.changed_verdicts(ledger.read(DOCS / "claims.json"), results)
+    changed = ledger.changed_verdicts(stored, results) if check else []
     for line in changed:
         console.print(line, markup=False)
+    save_figures(figures)
     return int(bool(changed))
+
+
+def figure(name: str, data: Any) -> Any:
+    """The figure of a claim."""
+    from matplotlib.figure import Figure
+
+    fig = Figure(figsize=(5.2, 3.4), layout="constrained")
+    module(name).draw(fig.subplots(), data)
+    return fig
 
 
 def save(folder: Path, results: ledger.Results) -> None:
@@ -82,13 +100,30 @@ def add_parser(commands: Any) -> None:
     p = commands.add_parser(
         "claims",
         help="what the paper claims and its reviewers asked, each settled by a computation",
-        description="Computes claims, all or those named, and prints their verdicts: " + ", ".join(CLAIMS) + ".",
+        description="Computes claims, all or those named, and prints their verdicts. --list has their names.",
+        epilog=EPILOG,
+        formatter_class=Help,
     )
-    p.add_argument("names", nargs="*", metavar="NAME", help="only these")
+    p.add_argument(
+        "names", nargs="*", type=one_of("claim", CLAIMS), metavar="NAME", help="only these; all where none is named"
+    )
+    p.add_argument("--list", action="store_true", help="print the names and what each claim is; compute nothing")
     p.add_argument("--quick", action="store_true", help="fewer draws, seeds and epochs: a look, in minutes")
     p.add_argument("--workers", type=int, metavar="N", help="processes at a time, one thread each; 0: this one")
-    p.add_argument("--data", metavar="DIR", help="where MNIST is, if SVEN_REF_DATA does not say")
-    p.add_argument("--out", metavar="DIR", help="where results, page, figures and trained runs are written")
+    p.add_argument("--data", metavar="DIR", help="where MNIST is; where SVEN_REF_DATA says if not given")
+    p.add_argument(
+        "--out",
+        metavar="DIR",
+        help="where results, page, figures and trained runs go; sven-claims, or sven-claims-quick with --quick",
+    )
     p.add_argument("--write", action="store_true", help="write docs/claims.md and docs/claims.json of this checkout")
-    p.add_argument("--check", action="store_true", help="fail where a verdict is not the one of docs/claims.md")
+    p.add_argument("--check", action="store_true", help="exit with 1 where a verdict is not the one of docs/claims.md")
     p.set_defaults(command=claims, **(claims.__kwdefaults__ or {}))
+
+
+EPILOG = """examples:
+  sven-ref claims --list
+  sven-ref claims minimum_norm kappa_step
+  sven-ref claims --quick
+
+exit status: 0; 1 after an error, or where --check finds another verdict"""

@@ -16,6 +16,7 @@ from typing import Any
 
 from ...errors import ArgumentError
 from ..checkpoint import write_durably
+from ..records import RecordError
 from ..runs import versions
 from .claim import Effort, Verdict
 from .registry import CLAIMS, module
@@ -57,8 +58,20 @@ def rounded(value: Any, digits: int = DIGITS) -> Any:
 
 
 def read(path: Path) -> Results:
-    """Results from a file; none where there is no file."""
-    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else {}
+    """Results from a file, none where there is no file; raise `RecordError` unless it is one that `write` made."""
+    if not path.exists():
+        return {}
+    try:
+        results = json.loads(path.read_bytes())
+    except (ValueError, RecursionError):
+        results = None
+    entries = list(results.values()) if isinstance(results, dict) else [None]
+    if not all(isinstance(entry, dict) and entry.keys() >= {"data", "seconds", "versions"} for entry in entries):
+        raise RecordError(
+            f"{path}: is truncated, altered or no file of results, {{name: {{data, seconds, versions}}}}; restore it "
+            "from version control, or delete it and have it written again by --write"
+        )
+    return dict(results)
 
 
 def write(path: Path, results: Results) -> None:

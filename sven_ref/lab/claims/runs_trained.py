@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import process_time
@@ -28,12 +29,13 @@ from ...errors import NonFiniteError
 from ...mlp import MLP
 from ...natural_gradient import damped_dual
 from ...residuals import Problem
+from .. import records
 from ..checkpoint import fingerprint
 from ..full_batch import lbfgs
 from ..gradient import GradientInfo
 from ..pool import run_all
 from ..protocols import read
-from ..runs import TRAIN_EVALUATED, Run, loop
+from ..runs import TRAIN_EVALUATED, Run, loop, versions
 from ..task import Task
 from ..training import Epoch, History, measure, train
 from .claim import Effort
@@ -146,20 +148,15 @@ def trained(effort: Effort, arms: Sequence[Arm]) -> list[Result]:
     """The results of arms; those trained before, in this process or with the same `effort.out`, are not trained
     again."""
     file = None if effort.out is None else Path(effort.out) / "trained.jsonl"
-    if file is not None and file.exists():
-        for line in file.read_text(encoding="utf-8").splitlines():
-            record = json.loads(line) if line.endswith("}") else {}  # a kill may cut the last line short
-            if record:
-                KEPT.setdefault(record["key"], record["result"])
+    for record in [] if file is None else records.lines(file):
+        KEPT.setdefault(record["key"], record["result"])
     missing = {arm.key(): arm for arm in arms if arm.key() not in KEPT}
     # Runs of one task side by side: a worker keeps the task it has loaded.
     waiting = sorted(missing.values(), key=lambda arm: (arm.run.task, arm.run.data_seed))
-    for arm, result in run_all(train_arm, waiting, effort.workers):
-        KEPT[arm.key()] = result
-        if file is not None:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            with file.open("a", encoding="utf-8") as out:
-                out.write(json.dumps({"key": arm.key(), "result": result}) + "\n")
+    with nullcontext(lambda record: None) if file is None else records.appending(file) as add:
+        for arm, result in run_all(train_arm, waiting, effort.workers):
+            KEPT[arm.key()] = result
+            add({"key": arm.key(), "result": result, "versions": versions()})
     return [KEPT[arm.key()] for arm in arms]
 
 
