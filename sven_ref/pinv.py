@@ -197,7 +197,7 @@ def _solved(
     """J⁺ by one solver; σ ≤ floor·σ_1 is not trusted, nor what lies below the solver's own floor."""
     with np.errstate(all="ignore"):  # what is not finite is refused
         triplets = SOLVERS[solver](J, k, rng)
-        check_finite("singular values of J", triplets.s)
+        check_finite("singular values of J", triplets.s * triplets.c)
         rank = cut(replace(triplets, floor=max(floor, triplets.floor)), k, rtol, atol)
         return TruncatedPinv(J, triplets, rank)
 

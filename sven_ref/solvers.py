@@ -24,7 +24,7 @@ import scipy.linalg
 import scipy.sparse.linalg
 
 from .columns import ColumnsLinearOperator
-from .errors import ConvergenceError
+from .errors import ConvergenceError, check_finite
 from .jacobian import ProductLinearOperator, power_of_two, scaled
 from .layered import LayeredLinearOperator
 from .triplets import Triplets, probe, resolution, squared_resolution, zero
@@ -43,11 +43,16 @@ def dense(J: ProductLinearOperator, k: int, rng: Any = 0) -> Triplets:
         probe(J, rng)  # for its dot-test: what follows uses one of the two products alone
     A = J.rmatmat(np.eye(M, dtype=J.dtype)).T if M <= P else J.matmat(np.eye(P, dtype=J.dtype))
     c = power_of_two(float(np.abs(A).max()))
-    try:
-        U, s, Vt = np.linalg.svd(A / A.dtype.type(c), full_matrices=False)
-    except np.linalg.LinAlgError:  # divide and conquer failed: QR iteration is slower and safe
-        U, s, Vt = scipy.linalg.svd(A / A.dtype.type(c), full_matrices=False, lapack_driver="gesvd")
+    U, s, Vt = svd(A / A.dtype.type(c))
     return Triplets(U, s, Vt, c, "dense", resolution(J, J.dtype), squared=False)
+
+
+def svd(A: Any) -> Any:
+    """U, s, Vᵀ of a matrix, thin."""
+    try:
+        return np.linalg.svd(A, full_matrices=False)
+    except np.linalg.LinAlgError:  # divide and conquer failed: QR iteration is slower and safe
+        return scipy.linalg.svd(A, full_matrices=False, lapack_driver="gesvd")
 
 
 def svds(J: ProductLinearOperator, k: int, rng: Any = 0) -> Triplets:
@@ -131,6 +136,7 @@ def gram(J: ProductLinearOperator, k: int, rng: Any = 0) -> Triplets:
         B = smaller(J, c)
         G = np.array([B.matvec(e) for e in np.eye(min(M, P), dtype=J.dtype)], np.float64)
         G = (G + G.T) / 2
+    check_finite("J Jᵀ" if M <= P else "JᵀJ", G)
     eigenvalues, W = np.linalg.eigh(G)
     s, W = np.sqrt(np.maximum(eigenvalues[::-1], 0)), W[:, ::-1]
     U, Vt = (W, None) if M <= P else (None, W.T)
@@ -154,7 +160,8 @@ def tsqr(J: ProductLinearOperator, k: int, rng: Any = 0) -> Triplets:
         stacked = np.hstack([T, block / c]).T
         triangle = scipy.linalg.lapack.dgeqrf(stacked, lwork=64 * len(T), overwrite_a=True)[0]  # lwork: blocked code
         T = np.tril(triangle[: len(T)].T)
-    _, s, Wt = np.linalg.svd(T.T)
+    check_finite("triangle of J", T)
+    _, s, Wt = svd(T.T)
     U, Vt = (Wt.T, None) if M <= P else (None, Wt)
     return Triplets(U, s, Vt, c, "tsqr", resolution(J, np.float64), squared=False)
 
@@ -175,7 +182,7 @@ def randomized(J: ProductLinearOperator, k: int, rng: Any = 0, oversample: int =
     W = A.rmatmat(Q)  # JᵀQ, (P, r)
     while True:
         right, T = scipy.linalg.qr(W, mode="economic")  # QᵀJ = Tᵀ rightᵀ, T small
-        U, s, Vt = np.linalg.svd(T.T, full_matrices=False)
+        U, s, Vt = svd(T.T)
         U, s, V = Q @ U[:, :k1], s[:k1], right @ Vt[:k1].T
         E = A.matmat(V) - U * s
         r = Q.shape[1]

@@ -186,7 +186,7 @@ def test_at_its_floor_svds_hands_over_to_what_squares_nothing(shape, factors):
 
 
 def test_svds_hands_over_to_dense_where_a_sketch_does_not_converge():
-    """Nine σ far above the floor and hundreds below, nearly alike: those that k = 12 has to keep, no sketch separates."""
+    """Nine σ far above the floor and hundreds below, nearly alike: a sketch separates none of them."""
     s = np.r_[np.geomspace(1, 0.1, 9), np.linspace(2e-9, 1e-9, 391)]
     J = with_spectrum(400, 500, s, np.random.default_rng(0))
     with pytest.raises(ConvergenceError):
@@ -401,3 +401,132 @@ def test_an_overflow_is_an_error_and_no_warning(solver):
     with pytest.raises(NonFiniteError, match="are not finite"):
         sr.step(problem, theta, None, lr=1.0, k=1, solver=solver)
     assert theta.tolist() == [1, 1, 1, 1]
+
+
+# ---- every product of J⁺, at every scale, under every np.seterr ------------------------------------------------------
+
+PRODUCTS = {  # of J⁺ with a vector that is scaled by 2^b where J is by 2^a, and the power of two of what comes out
+    "J⁺R": (lambda J_pinv, R, x: J_pinv @ R, lambda a, b: b - a),
+    "(J⁺)ᵀx": (lambda J_pinv, R, x: J_pinv.H @ x, lambda a, b: b - a),
+    "J⁺ of a block": (lambda J_pinv, R, x: J_pinv @ np.outer(R, [1, 2.0**-300, 0]), lambda a, b: b - a),
+    "project": (lambda J_pinv, R, x: J_pinv.project(R), lambda a, b: b),
+    "U": (lambda J_pinv, R, x: J_pinv.factors()[0], lambda a, b: 0),
+    "V": (lambda J_pinv, R, x: J_pinv.factors()[1], lambda a, b: 0),
+    "spectrum": (lambda J_pinv, R, x: J_pinv.spectrum, lambda a, b: a),
+}
+
+
+def answer(call):
+    """What a call gives, or the class of the package's error that it raises."""
+    try:
+        return call()
+    except sr.errors.SvenError as error:
+        return type(error)
+
+
+@pytest.mark.parametrize("solver", [*sr.SOLVERS, "auto"])
+@given(
+    A=matrices(dtypes=st.just(np.float64)),
+    k=st.integers(1, 9),
+    a=st.integers(-498, 498),
+    b=st.integers(-650, 900),
+    factors=st.booleans(),
+)
+def test_powers_of_two_change_no_bit_of_any_product(solver, A, k, a, b, factors):
+    """J from 1e-150 to 1e150 and R, x of any size: exactly the answer at scale 1, or an error where that overflows."""
+    R, x = np.round(A.R * 2**20) / 2**20, np.round(A.rng.standard_normal(A.J.shape[1]) * 2**20) / 2**20
+    make = layered if factors else np.asarray
+    one = answer(lambda: sr.truncated_pinv(make(A.J), k, 1e-6, solver=solver))
+    other = answer(lambda: sr.truncated_pinv(make(np.ldexp(A.J, a)), k, 1e-6, solver=solver))
+    assume(not isinstance(one, type))
+    assert one.rank == other.rank
+    for name, (product, power) in PRODUCTS.items():
+        with np.errstate(all="ignore"):
+            expected = np.ldexp(product(one, R, x), power(a, b))
+        got = answer(lambda: product(other, np.ldexp(R, b), np.ldexp(x, b)))  # noqa: B023
+        if np.isfinite(expected).all():
+            np.testing.assert_array_equal(got, expected, err_msg=name)
+        else:
+            assert got is NonFiniteError, name
+
+
+@pytest.mark.parametrize("solver", [*sr.SOLVERS, "auto"])
+def test_products_between_tiny_numbers_are_not_lost(solver):
+    A, x = np.random.default_rng(0).standard_normal((4, 6)), np.arange(1.0, 7)
+    expected = sr.truncated_pinv(A, 3, 1e-6, solver=solver).H @ x
+    np.testing.assert_array_equal(
+        sr.truncated_pinv(A * 2.0**-540, 3, 1e-6, solver=solver).H @ (x * 2.0**-540), expected
+    )
+
+
+@pytest.mark.parametrize("solver", [*sr.SOLVERS, "auto"])
+@pytest.mark.parametrize("size", [1.7e308, 1e308])
+def test_an_overflow_in_the_last_sum_is_refused(solver, size):
+    H = np.array([[1, 1, 1, 1], [1, -1, 1, -1], [1, 1, -1, -1], [1, -1, -1, 1]]) / 2
+    J_pinv = sr.truncated_pinv((H * [1, 0.9, 0.8, 0.7]).T, rtol=1e-6, solver=solver)
+    with pytest.raises(NonFiniteError, match="product with the pseudoinverse"):
+        J_pinv @ np.full(4, size)
+    np.testing.assert_allclose(J_pinv @ np.full(4, 1e307), H @ (1e307 / np.array([1, 0.9, 0.8, 0.7])), atol=1e294)
+
+
+@pytest.mark.parametrize("solver", [*sr.SOLVERS, "auto"])
+@pytest.mark.parametrize("c", [2.0**-540, 1.0, 2.0**500])
+def test_the_predicted_norm_at_every_scale(solver, c):
+    A, b = np.random.default_rng(0).standard_normal((4, 6)), np.arange(1.0, 5)
+
+    def predicted(c):
+        problem = sr.Problem(residuals=lambda theta, _: c * (A @ theta + b))
+        return sr.step(problem, np.zeros(6), None, lr=0.5, k=3, solver=solver)[1].predicted_norm
+
+    assert predicted(c) == pytest.approx(c * predicted(1.0), rel=1e-14)
+
+
+SETERR = ["ignore", "warn", "raise"]
+
+
+def everything(J, R, x, solver):
+    """All that `truncated_pinv` and its result compute."""
+    J_pinv = answer(lambda: sr.truncated_pinv(J, 3, 1e-6, solver=solver))
+    if J_pinv is SolverFloorError:
+        return []
+    error = answer(lambda: sr.checks.check_pinv(J, J_pinv))
+    products = [answer(lambda p=p: p(J_pinv, R, x)) for p, _ in PRODUCTS.values()]
+    return [J_pinv.rank, J_pinv.gap, J_pinv.certificate(), error, *products]
+
+
+@pytest.mark.parametrize("factors", [False, True])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("shape", [(4, 9), (9, 4), (1, 3)])
+@pytest.mark.parametrize("solver", [*sr.SOLVERS, "auto"])
+def test_every_solver_runs_under_every_seterr(solver, shape, dtype, factors):
+    """Graded to where squares and products underflow, scaled to both ends of the range, and with zeros."""
+    rng, far = np.random.default_rng(0), 1e-150 if dtype is np.float64 else 1e-18
+    for c in (1, far, 1 / far):
+        for grades in (np.ones(shape[1]), np.geomspace(1, far, shape[1])):
+            A = (c * rng.standard_normal(shape) * grades).astype(dtype)
+            for size in (1, far, 1 / far, 0):
+                R, x = (size * rng.standard_normal(n) for n in shape)
+                results = []
+                for mode in SETERR:
+                    with np.errstate(all=mode):
+                        results.append(everything(layered(A) if factors else A, R, x, solver))
+                for other in results[1:]:
+                    np.testing.assert_equal(other, results[0])
+
+
+@pytest.mark.parametrize("mode", SETERR)
+@pytest.mark.parametrize("solver", [*sr.SOLVERS, "auto"])
+def test_what_is_not_finite_is_refused_under_every_seterr(solver, mode):
+    bad = np.ones((3, 5))
+    bad[1, 2] = np.nan
+    jacobians = [bad, np.where(np.isnan(bad), np.inf, bad), np.full((3, 5), 1e308), np.full((5, 3), -1.7e308)]
+    huge = LayeredLinearOperator([np.full((3, 2), 1e200)], [np.full((3, 2), 1e200)], np.zeros(3))  # entries of 1e400
+    with np.errstate(all=mode):
+        for J in [*jacobians, *map(layered, jacobians), huge]:
+            with pytest.raises(NonFiniteError):
+                sr.truncated_pinv(J, 2, solver=solver) @ np.ones(J.shape[0])
+        J_pinv = sr.truncated_pinv(np.eye(3), 2, solver=solver)
+        for value in (np.nan, np.inf):
+            for call in (J_pinv.matvec, J_pinv.rmatvec, J_pinv.project):
+                with pytest.raises(NonFiniteError):
+                    call(np.full(3, value))
