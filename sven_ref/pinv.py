@@ -34,7 +34,7 @@ from .errors import (
     check_integer,
     check_number,
 )
-from .jacobian import ProductLinearOperator, as_product_operator, scaled
+from .jacobian import ProductLinearOperator, as_product_operator, norm, scaled
 from .solvers import SOLVERS, plan, stand_ins
 from .triplets import Triplets
 
@@ -199,7 +199,28 @@ def _solved(
         triplets = SOLVERS[solver](J, k, rng)
         check_finite("singular values of J", triplets.s * triplets.c)
         rank = cut(replace(triplets, floor=max(floor, triplets.floor)), k, rtol, atol)
-        return TruncatedPinv(J, triplets, rank)
+        J_pinv = TruncatedPinv(J, triplets, rank)
+        if triplets.squared and rank > 0:
+            check_attained(J_pinv)
+        return J_pinv
+
+
+def check_attained(J_pinv: TruncatedPinv) -> None:
+    """Raise `SolverFloorError` where the smallest kept σ is not there: ‖Jᵀu‖ or ‖Jv‖, not squared, is below half of it.
+
+    The floor trusts sums to err at random. A sum of L equal terms, one after another, errs up to Lε; so what lies below
+    (Lε)^½ σ_1 is looked at, by one product.
+    """
+    s, eps = J_pinv.s[:, 0], float(np.finfo(J_pinv.dtype).eps)
+    if s[-1] > math.sqrt(eps * max(J_pinv.shape)) * s[0]:
+        return
+    J, q = J_pinv.J, J_pinv.rank
+    attained = norm(J.matvec(J_pinv.Vt[-1]) if J_pinv.U is None else J.rmatvec(J_pinv.U[:, -1]))
+    if not attained > s[-1] / 2:
+        raise SolverFloorError(
+            f"solver = {J_pinv.solver!r}: sigma_{q} = {s[-1] / s[0]:.2g} sigma_1 is rounding error, a product with J "
+            f"gives {attained / s[0]:.2g} sigma_1; use solver='dense', a larger rtol or k ≤ {q - 1}"
+        )
 
 
 def cut(t: Triplets, k: int, rtol: float, atol: float) -> int:

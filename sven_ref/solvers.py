@@ -34,6 +34,7 @@ FACTORED = (LayeredLinearOperator, ColumnsLinearOperator)
 # Seconds, measured on two cores: a product pair at least, a flop of a product, the n³ of eigenvectors.
 PAIR, FLOP, EIGH = 1e-4, 3e-11, 1e-10
 DENSE = 1 << 26  # numbers of a dense J, at most
+LONG = 1 << 12  # rows that LAPACK's LQ, which adds term by term, does not get: Lε for equal terms would pass the floor
 
 
 def dense(J: ProductLinearOperator, k: int, rng: Any = 0) -> Triplets:
@@ -43,7 +44,12 @@ def dense(J: ProductLinearOperator, k: int, rng: Any = 0) -> Triplets:
         probe(J, rng)  # for its dot-test: what follows uses one of the two products alone
     A = J.rmatmat(np.eye(M, dtype=J.dtype)).T if M <= P else J.matmat(np.eye(P, dtype=J.dtype))
     c = power_of_two(float(np.abs(A).max()))
-    U, s, Vt = svd(A / A.dtype.type(c))
+    A = A / A.dtype.type(c)
+    if max(M, LONG) < P:
+        V, s, Ut = svd(A.T)
+        U, Vt = Ut.T, V.T
+    else:
+        U, s, Vt = svd(A)
     return Triplets(U, s, Vt, c, "dense", resolution(J, J.dtype), squared=False)
 
 

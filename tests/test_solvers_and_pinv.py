@@ -185,6 +185,15 @@ def test_at_its_floor_svds_hands_over_to_what_squares_nothing(shape, factors):
     assert sr.truncated_pinv(J, 6, 0).solver == "svds"
 
 
+def test_rank_deficiency_with_no_cut_is_refused_not_guessed():
+    J = with_spectrum(9, 20, np.ones(3), np.random.default_rng(1))
+    with pytest.raises(SolverFloorError):
+        sr.truncated_pinv(J, 6, rtol=0, solver="gram")
+    for solver in SQUARED:
+        assert sr.truncated_pinv(J, 6, rtol=1e-6, solver=solver).rank == 3
+    assert sr.truncated_pinv(J, 6, rtol=0).rank == 3
+
+
 def test_svds_hands_over_to_dense_where_a_sketch_does_not_converge():
     """Nine σ far above the floor and hundreds below, nearly alike: a sketch separates none of them."""
     s = np.r_[np.geomspace(1, 0.1, 9), np.linspace(2e-9, 1e-9, 391)]
@@ -260,6 +269,25 @@ def test_defaults_keep_no_zero_of_a_large_float32_jacobian():
     np.add.at(summed, np.r_[np.arange(k - 1), np.arange(M - k + 1) % (k - 1)], R)
     exact = Vt.T @ ((U.T @ (summed / copies)) / s)  # J is full in rows there: copies ask for their mean
     assert np.linalg.norm(J_pinv @ R - exact) <= 1e-5 * np.linalg.norm(exact)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("tall", [False, True])
+@pytest.mark.parametrize("length", [300, 30_000, 300_000])
+def test_long_sums_of_equal_terms_leave_no_sigma(length, tall, order, dtype):
+    """Equal terms are rounded alike, and one after another they err in proportion to L, not to √L."""
+    rng = np.random.default_rng(0)
+    values = np.round(rng.standard_normal((2, 1)), 3), 0.1 * np.sign(rng.standard_normal((2, length)))
+    for base, rank in ((np.repeat(values[0], length, axis=1), 1), (values[1], 2)):
+        A = np.asarray(base.T[:, [0, 1, 0, 1]] if tall else base[[0, 1, 0, 1]], dtype, order=order)
+        for solver in [*sr.SOLVERS, "auto"]:
+            for J in (A, layered(A)):
+                J_pinv = answer(lambda: sr.truncated_pinv(J, 3, rtol=0, solver=solver))  # noqa: B023
+                if isinstance(J_pinv, type):
+                    assert solver in ("gram", "randomized")
+                else:
+                    assert J_pinv.rank <= rank, solver
 
 
 @given(SEEDS)
