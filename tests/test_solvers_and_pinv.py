@@ -274,7 +274,7 @@ def test_defaults_keep_no_zero_of_a_large_float32_jacobian():
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("order", ["C", "F"])
 @pytest.mark.parametrize("tall", [False, True])
-@pytest.mark.parametrize("length", [300, 30_000, 300_000])
+@pytest.mark.parametrize("length", [300, 30_000])
 def test_long_sums_of_equal_terms_leave_no_sigma(length, tall, order, dtype):
     """Equal terms are rounded alike, and one after another they err in proportion to L, not to √L."""
     rng = np.random.default_rng(0)
