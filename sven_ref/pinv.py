@@ -39,7 +39,7 @@ from .solvers import SOLVERS, plan, stand_ins
 from .triplets import Triplets
 
 CANCELLATION = 1e-3  # the relative error up to which products stay in J's own dtype
-DIGITS = 100 * math.sqrt(np.finfo(np.float64).eps)  # the σ/σ_1 below which `auto` leaves gram: there σ² has four digits
+DIGITS = 100  # `auto` leaves gram below this many √ε σ_1: σ² has four digits there
 
 
 class Certificate(NamedTuple):
@@ -187,7 +187,9 @@ def truncated_pinv(
     *before, last = plan(J, k) if solver == "auto" else (solver, *stand_ins(J)) if solver == "svds" else (solver,)
     for name in before:
         with suppress(SolverFloorError, ConvergenceError):  # what one can't do is for the next
-            return _solved(J, name, k, rtol, atol, rng, DIGITS if name == "gram" else 0.0)
+            return _solved(
+                J, name, k, rtol, atol, rng, DIGITS * math.sqrt(np.finfo(np.float64).eps) if name == "gram" else 0.0
+            )
     return _solved(J, last, k, rtol, atol, rng)
 
 
