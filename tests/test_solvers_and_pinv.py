@@ -13,6 +13,7 @@ import sven_ref as sr
 from sven_ref.errors import ConvergenceError, NonFiniteError, SolverFloorError
 from sven_ref.jacobian import power_of_two
 from sven_ref.layered import LayeredLinearOperator
+from sven_ref.triplets import Triplets
 
 every_solver = pytest.mark.parametrize("solver", list(sr.SOLVERS))
 SQUARED = ("svds", "gram")
@@ -288,6 +289,20 @@ def test_long_sums_of_equal_terms_leave_no_sigma(length, tall, order, dtype):
                     assert solver in ("gram", "randomized")
                 else:
                     assert J_pinv.rank <= rank, solver
+
+
+def test_a_kept_sigma_that_no_product_attains_is_refused(monkeypatch):
+    """A solver that squares J and whose sums erred more than its floor says: σ_2 = 1e-6 σ_1 where it is 0."""
+
+    def wrong(J, k, rng):
+        t = sr.SOLVERS["dense"](J, k)
+        return Triplets(t.U, t.s[0] * np.array([1, 1e-6, 0]), None, t.c, "wrong", 1e-8, squared=True)
+
+    monkeypatch.setitem(sr.SOLVERS, "wrong", wrong)
+    J = np.ones((3, 100_000))
+    with pytest.raises(SolverFloorError, match=r"solver = 'wrong': sigma_2 = 1e-06 sigma_1 is rounding error.*k ≤ 1"):
+        sr.truncated_pinv(J, 2, 0, solver="wrong")
+    assert sr.truncated_pinv(J, 1, 0, solver="wrong").rank == 1
 
 
 @given(SEEDS)
