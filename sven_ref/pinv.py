@@ -9,10 +9,14 @@ A solver knows U, V or both; J V = U S and Jᵀ U = V S give what it left out, o
 so that J⁺ R = V (Uᵀ R)/σ is Jᵀ (U S⁻² Uᵀ R) where only U is known: V is never stored. The sums in that Jᵀ cancel to a
 part of about σ_q/σ_1, and rounding is amplified by σ_1/σ_q: where that would cost a float32 Jacobian more than three
 digits, products are made in float64 if its operator can.
+
+Every product is made of J/c, R and x near 1, each column over a power of two of its own, and has its true size at the
+end: what leaves the range of the dtype is refused, and nothing is lost on the way (SPEC 3.8).
 """
 
 from __future__ import annotations
 
+import math
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -22,6 +26,7 @@ from scipy.sparse.linalg import LinearOperator
 
 from .errors import (
     ArgumentError,
+    ConvergenceError,
     ShapeError,
     SolverFloorError,
     as_generator,
@@ -30,12 +35,12 @@ from .errors import (
     check_integer,
     check_number,
 )
-from .jacobian import ProductLinearOperator, adjoint_tested, scaled
-from .solvers import SOLVERS, plan
+from .jacobian import ProductLinearOperator, adjoint_tested, norm, scaled
+from .solvers import SOLVERS, plan, stand_ins
 from .triplets import Triplets
 
 CANCELLATION = 1e-3  # the relative error up to which products stay in J's own dtype
-DIGITS = 100  # `auto` leaves gram this far above its floor: σ has four digits there, and none at the floor itself
+DIGITS = 100  # `auto` leaves gram below this many √ε σ_1: σ² has four digits there
 
 
 class Certificate(NamedTuple):
@@ -62,6 +67,7 @@ class TruncatedPinv(LinearOperator):
         super().__init__(J.dtype, J.shape[::-1])
         t, q = triplets, rank
         self.c, self.solver, self.rank = t.c, t.solver, q
+        self.exponent = math.frexp(t.c)[1] - 1  # c = 2^exponent
         self.U: Any = None if t.U is None else t.U[:, :q]
         self.Vt: Any = None if t.Vt is None else t.Vt[:q]
         self.s = t.s[:q, None]
@@ -85,21 +91,29 @@ class TruncatedPinv(LinearOperator):
 
     def _matmat(self, R: Any) -> Any:
         check_real("residuals", R)
-        return self._divided(self._v, self._ut, R)
+        return self._near_one(lambda y: self._v(y / self.s), self._ut, R, -self.exponent, self.dtype)
 
     def _rmatmat(self, x: Any) -> Any:
         check_real("x", x)
-        return self._divided(self._u, self._vt, x)
+        return self._near_one(lambda y: self._u(y / self.s), self._vt, x, -self.exponent, self.dtype)
 
-    def _divided(self, lift: Any, lower: Any, R: Any) -> Any:
-        """lift(lower(R)/σ)/c, c dividing the q numbers between, unless it is so small or large that they overflow."""
-        c, tiny = self.c, float(np.finfo(self.dtype).tiny) ** 0.25
-        moderate = tiny < c < 1 / tiny
+    def _near_one(self, lift: Any, lower: Any, X: Any, exponent: int, dtype: Any = None) -> Any:
+        """lift(lower(X)) 2^exponent with each column of X near 1.
+
+        Powers of two go to the q numbers between, or, where these or c would be far from 1, to what comes out.
+        """
         with np.errstate(all="ignore"):  # what is not finite is refused
-            y = lower(R) / self.s / (c if moderate else 1)
-            x = lift(y) if moderate else lift(y) / c
-        check_finite("product with the pseudoinverse", y if moderate else x)
-        return np.asarray(x, self.dtype)
+            exponents = np.frexp(np.abs(X).max(axis=0))[1]
+            y = lower(np.ldexp(X, -exponents))
+            exponents = exponents + exponent
+            reach = np.frexp(np.abs(y).max(axis=0, initial=0))[1] + exponents
+            if max(abs(self.exponent), *np.abs(reach)) < np.finfo(self.dtype).maxexp // 4:
+                product = lift(np.ldexp(y, exponents))
+            else:
+                product = np.ldexp(lift(y), exponents)
+            product = np.asarray(product, dtype)
+        check_finite("product with the pseudoinverse", product)
+        return product
 
     def _matvec(self, R: Any) -> Any:
         return self._matmat(np.reshape(R, (-1, 1)))[:, 0]
@@ -112,11 +126,15 @@ class TruncatedPinv(LinearOperator):
         if np.shape(R) != (self.shape[1],):
             raise ShapeError(f"residuals have shape {np.shape(R)}: must be ({self.shape[1]},)")
         check_real("residuals", R)
-        return self._u(self._ut(np.reshape(R, (-1, 1))))[:, 0]
+        return self._near_one(self._u, self._ut, np.reshape(R, (-1, 1)), 0)[:, 0]
 
     def factors(self) -> tuple[Any, Any]:
         """U of shape (M, q) and V of shape (P, q) of the kept triplets."""
-        return self._u(np.eye(self.rank)), self._v(np.eye(self.rank))
+        with np.errstate(all="ignore"):  # what is not finite is refused
+            U, V = self._u(np.eye(self.rank)), self._v(np.eye(self.rank))
+        for name, factor in (("U", U), ("V", V)):
+            check_finite(name, factor)
+        return U, V
 
     def certificate(self) -> Certificate:
         """Measured with fresh products, at most 3q; no trust in the solver.
@@ -127,9 +145,10 @@ class TruncatedPinv(LinearOperator):
         if self.rank == 0:
             return Certificate(0.0, 0.0, 0.0)
         (U, V), s = self.factors(), self.s[:, 0]
-        left = np.linalg.norm(self.J.rmatmat(U) - V * s, axis=0).max() / s[0]
-        right = np.linalg.norm(self.J.matmat(V) - U * s, axis=0).max() / s[0]
-        orthogonality = max(np.abs(W.T @ W - np.eye(self.rank)).max() for W in (U, V))
+        with np.errstate(all="ignore"):
+            left = np.linalg.norm(self.J.rmatmat(U) - V * s, axis=0).max() / s[0]
+            right = np.linalg.norm(self.J.matmat(V) - U * s, axis=0).max() / s[0]
+            orthogonality = max(np.abs(W.T @ W - np.eye(self.rank)).max() for W in (U, V))
         return Certificate(float(left), float(right), float(orthogonality))
 
 
@@ -167,14 +186,45 @@ def truncated_pinv(
     rtol = check_number("rtol", rtol, "≥ 0 and < 1", lambda x: 0 <= x < 1)
     atol = check_number("atol", atol, "≥ 0", lambda x: x >= 0)
     check_choice("solver", solver, (*SOLVERS, "auto"))
-    *tries, last = plan(J, k) if solver == "auto" else (solver,)
-    for name in tries:
-        with suppress(SolverFloorError):  # what lies below the floor of one is for the next
-            triplets = SOLVERS[name](J, k, rng)
-            higher = replace(triplets, floor=triplets.floor * (DIGITS if name == "gram" else 1))
-            return TruncatedPinv(J, triplets, cut(higher, k, rtol, atol))
-    triplets = SOLVERS[last](J, k, rng)
-    return TruncatedPinv(J, triplets, cut(triplets, k, rtol, atol))
+    *before, last = plan(J, k) if solver == "auto" else (solver, *stand_ins(J)) if solver == "svds" else (solver,)
+    for name in before:
+        with suppress(SolverFloorError, ConvergenceError):  # what one can't do is for the next
+            return _solved(
+                J, name, k, rtol, atol, rng, DIGITS * math.sqrt(np.finfo(np.float64).eps) if name == "gram" else 0.0
+            )
+    return _solved(J, last, k, rtol, atol, rng)
+
+
+def _solved(
+    J: ProductLinearOperator, solver: str, k: int, rtol: float, atol: float, rng: Any, floor: float = 0.0
+) -> TruncatedPinv:
+    """J⁺ by one solver; σ ≤ floor·σ_1 is not trusted, nor what lies below the solver's own floor."""
+    with np.errstate(all="ignore"):  # what is not finite is refused
+        triplets = SOLVERS[solver](J, k, rng)
+        check_finite("singular values of J", triplets.s * triplets.c)
+        rank = cut(replace(triplets, floor=max(floor, triplets.floor)), k, rtol, atol)
+        J_pinv = TruncatedPinv(J, triplets, rank)
+        if triplets.squared and rank > 0:
+            check_attained(J_pinv)
+        return J_pinv
+
+
+def check_attained(J_pinv: TruncatedPinv) -> None:
+    """Raise `SolverFloorError` where the smallest kept σ is not there: ‖Jᵀu‖ or ‖Jv‖, not squared, is below half of it.
+
+    The floor trusts sums to err at random. A sum of L equal terms, one after another, errs up to Lε; so what lies below
+    (Lε)^½ σ_1 is looked at, by one product.
+    """
+    s, eps = J_pinv.s[:, 0], float(np.finfo(J_pinv.dtype).eps)
+    if s[-1] > math.sqrt(eps * max(J_pinv.shape)) * s[0]:
+        return
+    J, q = J_pinv.J, J_pinv.rank
+    attained = norm(J.matvec(J_pinv.Vt[-1]) if J_pinv.U is None else J.rmatvec(J_pinv.U[:, -1]))
+    if not attained > s[-1] / 2:
+        raise SolverFloorError(
+            f"solver = {J_pinv.solver!r}: sigma_{q} = {s[-1] / s[0]:.2g} sigma_1 is rounding error, a product with J "
+            f"gives {attained / s[0]:.2g} sigma_1; use solver='dense', a larger rtol or k ≤ {q - 1}"
+        )
 
 
 def cut(t: Triplets, k: int, rtol: float, atol: float) -> int:

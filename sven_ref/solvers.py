@@ -7,7 +7,7 @@ returns U, Vt or both; what it left out, `TruncatedPinv` makes by products.
 
     dense        LAPACK on the matrix itself                                    holds M × P numbers
     svds         ARPACK on JJᵀ (M ≤ P), or `scipy.sparse.linalg.svds`           k small against n
-    gram         eigenvectors of JJᵀ or JᵀJ                                     n moderate; σ > √ε σ_1
+    gram         eigenvectors of JJᵀ or JᵀJ                                     n moderate; no σ near √ε σ_1
     tsqr         QR of Jᵀ or J block by block, SVD of the n × n triangle        n moderate; nothing is squared
     randomized   block Krylov from a sketch                                     a spectrum that decays
     auto         `plan` below                                                   the first that can do it
@@ -15,6 +15,7 @@ returns U, Vt or both; what it left out, `TruncatedPinv` makes by products.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -23,7 +24,7 @@ import scipy.linalg
 import scipy.sparse.linalg
 
 from .columns import ColumnsLinearOperator
-from .errors import ConvergenceError
+from .errors import ConvergenceError, check_finite
 from .jacobian import ProductLinearOperator, power_of_two, scaled
 from .layered import LayeredLinearOperator
 from .triplets import Triplets, probe, resolution, squared_resolution, zero
@@ -33,6 +34,7 @@ FACTORED = (LayeredLinearOperator, ColumnsLinearOperator)
 # Seconds, measured on two cores: a product pair at least, a flop of a product, the n³ of eigenvectors.
 PAIR, FLOP, EIGH = 1e-4, 3e-11, 1e-10
 DENSE = 1 << 26  # numbers of a dense J, at most
+LONG = 1 << 12  # rows that LAPACK's LQ, which adds term by term, does not get: Lε for equal terms would pass the floor
 
 
 def dense(J: ProductLinearOperator, k: int, rng: Any = 0) -> Triplets:
@@ -42,11 +44,21 @@ def dense(J: ProductLinearOperator, k: int, rng: Any = 0) -> Triplets:
         probe(J, rng)  # for its dot-test: what follows uses one of the two products alone
     A = J.rmatmat(np.eye(M, dtype=J.dtype)).T if M <= P else J.matmat(np.eye(P, dtype=J.dtype))
     c = power_of_two(float(np.abs(A).max()))
+    A = A / A.dtype.type(c)
+    if max(M, LONG) < P:
+        V, s, Ut = svd(A.T)
+        U, Vt = Ut.T, V.T
+    else:
+        U, s, Vt = svd(A)
+    return Triplets(U, s, Vt, c, "dense", resolution(J, J.dtype), squared=False)
+
+
+def svd(A: Any) -> Any:
+    """U, s, Vᵀ of a matrix, thin."""
     try:
-        U, s, Vt = np.linalg.svd(A / A.dtype.type(c), full_matrices=False)
+        return np.linalg.svd(A, full_matrices=False)
     except np.linalg.LinAlgError:  # divide and conquer failed: QR iteration is slower and safe
-        U, s, Vt = scipy.linalg.svd(A / A.dtype.type(c), full_matrices=False, lapack_driver="gesvd")
-    return Triplets(U, s, Vt, c, "dense", resolution(J.shape, J.dtype), squared=False)
+        return scipy.linalg.svd(A, full_matrices=False, lapack_driver="gesvd")
 
 
 def svds(J: ProductLinearOperator, k: int, rng: Any = 0) -> Triplets:
@@ -55,7 +67,8 @@ def svds(J: ProductLinearOperator, k: int, rng: Any = 0) -> Triplets:
     Where M ≤ P the left vectors are all that is kept: U and S² are the eigenvectors and values of JJᵀ, and neither the
     P × k right vectors nor the SVD of them, with which `scipy.sparse.linalg.svds` ends, are ever made. ARPACK can't
     give all n triplets: k + 1 ≥ n takes `tsqr`, and so does a spectrum on which it does not converge. A Krylov space
-    may also miss copies of a repeated σ; `missed` looks for them, and what is found missing is for `tsqr` too.
+    may also miss copies of a repeated σ; `missed` looks for them, and what is found missing is for `tsqr` too. A σ at
+    its floor, where it might be kept, is for `stand_ins`.
     """
     M, P = J.shape
     if k + 1 >= min(M, P):
@@ -77,7 +90,7 @@ def svds(J: ProductLinearOperator, k: int, rng: Any = 0) -> Triplets:
     W = U if Vt is None else Vt.T
     if missed(smaller(J, c), W, float(s[order[-1]]), rng):
         return tsqr(J, k)
-    return Triplets(U[:, order], s[order], Vt, c, "svds", squared_resolution(J.dtype), squared=True)
+    return Triplets(U[:, order], s[order], Vt, c, "svds", squared_resolution(J, J.dtype), squared=True)
 
 
 def smaller(J: ProductLinearOperator, c: float) -> Any:
@@ -105,7 +118,8 @@ def missed(B: Any, W: Any, s: float, rng: Any) -> bool:
         return True  # not known, so not trusted
     except scipy.sparse.linalg.ArpackError:  # nothing is left: ARPACK has no word for a zero operator but an error
         return False
-    return bool(largest > s * s * (1 + 10 * squared_resolution(B.dtype)) + squared_resolution(B.dtype) ** 2)
+    eps = float(np.finfo(B.dtype).eps)
+    return bool(largest > s * s * (1 + 10 * math.sqrt(eps)) + eps)
 
 
 def gram(J: ProductLinearOperator, k: int, rng: Any = 0) -> Triplets:
@@ -128,10 +142,11 @@ def gram(J: ProductLinearOperator, k: int, rng: Any = 0) -> Triplets:
         B = smaller(J, c)
         G = np.array([B.matvec(e) for e in np.eye(min(M, P), dtype=J.dtype)], np.float64)
         G = (G + G.T) / 2
+    check_finite("J Jᵀ" if M <= P else "JᵀJ", G)
     eigenvalues, W = np.linalg.eigh(G)
     s, W = np.sqrt(np.maximum(eigenvalues[::-1], 0)), W[:, ::-1]
     U, Vt = (W, None) if M <= P else (None, W.T)
-    floor = squared_resolution(np.float64 if factored else J.dtype)
+    floor = squared_resolution(J, np.float64 if factored else J.dtype)
     return Triplets(U, s, Vt, c, "gram", floor, squared=True)
 
 
@@ -151,9 +166,10 @@ def tsqr(J: ProductLinearOperator, k: int, rng: Any = 0) -> Triplets:
         stacked = np.hstack([T, block / c]).T
         triangle = scipy.linalg.lapack.dgeqrf(stacked, lwork=64 * len(T), overwrite_a=True)[0]  # lwork: blocked code
         T = np.tril(triangle[: len(T)].T)
-    _, s, Wt = np.linalg.svd(T.T)
+    check_finite("triangle of J", T)
+    _, s, Wt = svd(T.T)
     U, Vt = (Wt.T, None) if M <= P else (None, Wt)
-    return Triplets(U, s, Vt, c, "tsqr", resolution(J.shape, np.float64), squared=False)
+    return Triplets(U, s, Vt, c, "tsqr", resolution(J, np.float64), squared=False)
 
 
 def randomized(J: ProductLinearOperator, k: int, rng: Any = 0, oversample: int = 10) -> Triplets:
@@ -167,12 +183,12 @@ def randomized(J: ProductLinearOperator, k: int, rng: Any = 0, oversample: int =
     c = probe(J, rng)
     if c == 0:
         return zero(J, "randomized")
-    A, k1, floor = scaled(J, c), min(k + 1, M, P), resolution(J.shape, J.dtype)
+    A, k1, floor = scaled(J, c), min(k + 1, M, P), resolution(J, J.dtype)
     Q = np.linalg.qr(A.matmat(np.random.default_rng(rng).standard_normal((P, min(k + oversample, M, P)))))[0]
     W = A.rmatmat(Q)  # JᵀQ, (P, r)
     while True:
         right, T = scipy.linalg.qr(W, mode="economic")  # QᵀJ = Tᵀ rightᵀ, T small
-        U, s, Vt = np.linalg.svd(T.T, full_matrices=False)
+        U, s, Vt = svd(T.T)
         U, s, V = Q @ U[:, :k1], s[:k1], right @ Vt[:k1].T
         E = A.matmat(V) - U * s
         r = Q.shape[1]
@@ -190,6 +206,15 @@ def randomized(J: ProductLinearOperator, k: int, rng: Any = 0, oversample: int =
 SOLVERS: dict[str, Callable[..., Triplets]] = {f.__name__: f for f in (svds, dense, gram, tsqr, randomized)}
 
 
+def stand_ins(J: ProductLinearOperator) -> tuple[str, ...]:
+    """Who takes over, in order, where `svds` has a σ at its floor that might be kept: what squares nothing.
+
+    Such a spectrum has fallen by three digits in float32 and seven in float64 before k is reached: `randomized` is made
+    for it. Factors are for `tsqr`.
+    """
+    return ("tsqr",) if isinstance(J, FACTORED) else ("randomized", "dense")
+
+
 def plan(J: ProductLinearOperator, k: int) -> tuple[str, ...]:
     """The solvers that `auto` tries, in order; the next one where the one before meets its floor.
 
@@ -201,5 +226,9 @@ def plan(J: ProductLinearOperator, k: int) -> tuple[str, ...]:
         pairs = (5 * k + 20) * (PAIR + FLOP * 4 * M * P)
         widths = sum(map(sum, J.shapes)) if isinstance(J, LayeredLinearOperator) and M <= P else P
         gram_matrix = FLOP * 2 * n * M * widths + EIGH * n**3
-        return ("svds", "tsqr") if pairs < gram_matrix else ("gram", "tsqr")
-    return ("dense",) if n <= max(64, 4 * k) and M * P <= DENSE else ("svds", "dense")
+        first = "svds" if pairs < gram_matrix else "gram"
+    elif n <= max(64, 4 * k) and M * P <= DENSE:
+        return ("dense",)
+    else:
+        first = "svds"
+    return (first, *stand_ins(J))

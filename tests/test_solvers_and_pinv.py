@@ -1,16 +1,19 @@
 """One suite over every solver: the same contract, whatever finds the triplets."""
 
+import measure_floors
 import numpy as np
 import pytest
 import scipy.sparse.linalg
 import tolerances
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from strategies import SEEDS, matrices, with_spectrum
+from strategies import DTYPES, SEEDS, matrices, with_spectrum
 
 import sven_ref as sr
 from sven_ref.errors import ConvergenceError, NonFiniteError, SolverFloorError
 from sven_ref.jacobian import power_of_two
+from sven_ref.layered import LayeredLinearOperator
+from sven_ref.triplets import Triplets
 
 every_solver = pytest.mark.parametrize("solver", list(sr.SOLVERS))
 SQUARED = ("svds", "gram")
@@ -156,24 +159,161 @@ def test_a_linear_net_with_a_row_per_output_repeats_every_singular_value(seed):
     np.testing.assert_allclose(one, other, rtol=0, atol=1e-8)
 
 
-@pytest.mark.parametrize("solver", SQUARED)
 @pytest.mark.parametrize("shape", [(12, 20), (20, 12)])
-def test_below_its_floor_a_squaring_solver_refuses(solver, shape):
+def test_below_its_floor_a_squaring_solver_refuses(shape):
     J = with_spectrum(*shape, np.geomspace(1, 1e-10, 8), np.random.default_rng(0))
-    message = rf"solver = '{solver}'.*use solver='dense', rtol ≥ 1\.5e-08 or k ≤ 6"
+    message = r"solver = 'gram'.*use solver='dense', rtol ≥ 3\.9e-08 or k ≤ 6"
     for k, rtol in ((10, 0), (8, 1e-10), (7, 0)):
         with pytest.raises(SolverFloorError, match=message):
-            sr.truncated_pinv(J, k, rtol, solver=solver)
-    assert sr.truncated_pinv(J, 10, 2e-8, solver=solver).rank == 6
-    assert sr.truncated_pinv(J, 6, 0, solver=solver).rank == 6
+            sr.truncated_pinv(J, k, rtol, solver="gram")
+    assert sr.truncated_pinv(J, 10, 4e-8, solver="gram").rank == 6
+    assert sr.truncated_pinv(J, 6, 0, solver="gram").rank == 6
 
 
-@pytest.mark.parametrize("solver", SQUARED)
-def test_rank_deficiency_with_no_cut_is_refused_not_guessed(solver):
+@pytest.mark.parametrize("shape", [(12, 20), (20, 12)])
+@pytest.mark.parametrize("factors", [False, True])
+def test_at_its_floor_svds_hands_over_to_what_squares_nothing(shape, factors):
+    A, R = with_spectrum(*shape, np.geomspace(1, 1e-10, 8), np.random.default_rng(0)), np.ones(shape[0])
+    J = layered(A) if factors else A
+    for k, rtol in ((10, 0), (8, 5e-11), (7, 0)):
+        J_pinv = sr.truncated_pinv(J, k, rtol)
+        exact, kept = sr.oracle.truncated_pinv(A, k, rtol)
+        assert J_pinv.solver == ("tsqr" if factors else "randomized")
+        assert J_pinv.rank == len(kept)
+        tol = tolerances.update(float, shape, np.geomspace(1, 1e-10, 8), len(kept))
+        assert np.linalg.norm(J_pinv @ R - exact @ R) <= tol * np.linalg.norm(R) / kept[-1]
+    assert sr.truncated_pinv(J, 10, 4e-8).solver == "svds"
+    assert sr.truncated_pinv(J, 6, 0).solver == "svds"
+
+
+def test_rank_deficiency_with_no_cut_is_refused_not_guessed():
     J = with_spectrum(9, 20, np.ones(3), np.random.default_rng(1))
     with pytest.raises(SolverFloorError):
-        sr.truncated_pinv(J, 6, rtol=0, solver=solver)
-    assert sr.truncated_pinv(J, 6, rtol=1e-6, solver=solver).rank == 3
+        sr.truncated_pinv(J, 6, rtol=0, solver="gram")
+    for solver in SQUARED:
+        assert sr.truncated_pinv(J, 6, rtol=1e-6, solver=solver).rank == 3
+    assert sr.truncated_pinv(J, 6, rtol=0).rank == 3
+
+
+def test_svds_hands_over_to_dense_where_a_sketch_does_not_converge():
+    """Nine σ far above the floor and hundreds below, nearly alike: a sketch separates none of them."""
+    s = np.r_[np.geomspace(1, 0.1, 9), np.linspace(2e-9, 1e-9, 391)]
+    J = with_spectrum(400, 500, s, np.random.default_rng(0))
+    with pytest.raises(ConvergenceError):
+        sr.truncated_pinv(J, 12, 0, solver="randomized")
+    J_pinv = sr.truncated_pinv(J, 12, 0)
+    assert (J_pinv.solver, J_pinv.rank) == ("dense", 12)
+
+
+def layered(A):
+    """A as the factors of a layer with x̃ = 1."""
+    return LayeredLinearOperator([np.ones((len(A), 1), A.dtype)], [A], np.zeros(len(A), A.dtype))
+
+
+# ---- a σ that is not there is never kept -----------------------------------------------------------------------------
+
+
+@st.composite
+def deficient_matrices(draw):
+    """(J, rank): exactly of that rank, with sums that are not exact; an array or factors, wide or tall."""
+    n, dtype, rng = draw(st.integers(2, 40)), draw(DTYPES), np.random.default_rng(draw(SEEDS))
+    r = draw(st.sampled_from([n - 1, max(1, n // 2), max(1, n // 8)]))
+    A = measure_floors.deficient(rng, n, n + draw(st.integers(0, 200)), r, dtype)
+    A = A if draw(st.booleans()) else np.ascontiguousarray(A.T)
+    return (layered(A) if draw(st.booleans()) else A), A.astype(np.float64), r
+
+
+@pytest.mark.parametrize("solver", [*sr.SOLVERS, "auto"])
+@given(deficient_matrices(), st.integers(0, 3), st.sampled_from([0.0, 1e-9, 4e-8, 4e-4]))
+def test_a_sigma_that_is_not_there_is_never_kept(solver, drawn, more, rtol):
+    """With k at the rank and beyond, and a cut at and below what squares leave of a zero σ."""
+    J, A, r = drawn
+    try:
+        J_pinv = sr.truncated_pinv(J, r + more, rtol, solver=solver)
+    except (SolverFloorError, ConvergenceError):
+        assert solver in ("gram", "randomized")
+        return
+    assert J_pinv.rank <= r
+    s = np.linalg.svd(A, compute_uv=False)
+    floor = 10 * tolerances.eps(J.dtype) * np.sqrt(max(A.shape)) * s[0]
+    if rtol == 0 and s[r - 1] > floor:
+        assert J_pinv.rank == r
+
+
+@pytest.mark.parametrize("seed", range(118, 128))
+@pytest.mark.parametrize("shape", [(3, 5), (30, 100)])
+def test_one_row_twice_and_nothing_cut(shape, seed):
+    """Noise kept for σ_n made this update 32 times too large, at (3, 5) and seed 118."""
+    rng = np.random.default_rng(seed)
+    A = rng.standard_normal(shape)
+    A[-1] = A[0]
+    R = rng.standard_normal(shape[0])
+    exact = sr.oracle.truncated_pinv(A)[0] @ R
+    for solver in ("svds", "auto", "dense", "tsqr", "randomized"):
+        np.testing.assert_allclose(sr.truncated_pinv(A, rtol=0, solver=solver) @ R, exact, rtol=0, atol=1e-12)
+    for J in (A, A.T, layered(A)):
+        with pytest.raises(SolverFloorError, match=r"solver = 'gram'.*use solver='dense'"):
+            sr.truncated_pinv(J, rtol=0, solver="gram")
+
+
+def test_defaults_keep_no_zero_of_a_large_float32_jacobian():
+    """1500 × 3000 of rank 399, k = 400: ARPACK's σ_400 is noise of up to 1.4e-3 σ_1, above the default rtol."""
+    M, P, k = 1500, 3000, 400
+    J = np.random.default_rng(1).standard_normal((M, P)).astype(np.float32)
+    J[k - 1 :] = J[np.arange(M - k + 1) % (k - 1)]
+    R = np.random.default_rng(0).standard_normal(M).astype(np.float32)
+    J_pinv = sr.truncated_pinv(J, k)
+    assert J_pinv.rank == k - 1
+    U, s, Vt = np.linalg.svd(J[: k - 1].astype(np.float64), full_matrices=False)
+    copies = np.bincount(np.arange(M - k + 1) % (k - 1), minlength=k - 1) + 1.0  # of each row
+    summed = np.zeros(k - 1)
+    np.add.at(summed, np.r_[np.arange(k - 1), np.arange(M - k + 1) % (k - 1)], R)
+    exact = Vt.T @ ((U.T @ (summed / copies)) / s)  # J is full in rows there: copies ask for their mean
+    assert np.linalg.norm(J_pinv @ R - exact) <= 1e-5 * np.linalg.norm(exact)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("tall", [False, True])
+@pytest.mark.parametrize("length", [300, 30_000])
+def test_long_sums_of_equal_terms_leave_no_sigma(length, tall, order, dtype):
+    """Equal terms are rounded alike, and one after another they err in proportion to L, not to √L."""
+    rng = np.random.default_rng(0)
+    values = np.round(rng.standard_normal((2, 1)), 3), 0.1 * np.sign(rng.standard_normal((2, length)))
+    for base, rank in ((np.repeat(values[0], length, axis=1), 1), (values[1], 2)):
+        A = np.asarray(base.T[:, [0, 1, 0, 1]] if tall else base[[0, 1, 0, 1]], dtype, order=order)
+        for solver in [*sr.SOLVERS, "auto"]:
+            for J in (A, layered(A)):
+                J_pinv = answer(lambda: sr.truncated_pinv(J, 3, rtol=0, solver=solver))  # noqa: B023
+                if isinstance(J_pinv, type):
+                    assert solver in ("gram", "randomized")
+                else:
+                    assert J_pinv.rank <= rank, solver
+
+
+def test_a_kept_sigma_that_no_product_attains_is_refused(monkeypatch):
+    """A solver that squares J and whose sums erred more than its floor says: σ_2 = 1e-6 σ_1 where it is 0."""
+
+    def wrong(J, k, rng):
+        t = sr.SOLVERS["dense"](J, k)
+        return Triplets(t.U, t.s[0] * np.array([1, 1e-6, 0]), None, t.c, "wrong", 1e-8, squared=True)
+
+    monkeypatch.setitem(sr.SOLVERS, "wrong", wrong)
+    J = np.ones((3, 100_000))
+    with pytest.raises(SolverFloorError, match=r"solver = 'wrong': sigma_2 = 1e-06 sigma_1 is rounding error.*k ≤ 1"):
+        sr.truncated_pinv(J, 2, 0, solver="wrong")
+    assert sr.truncated_pinv(J, 1, 0, solver="wrong").rank == 1
+
+
+@given(SEEDS)
+def test_rounding_of_a_float32_net_is_no_sigma(seed):
+    """A linear net has σ = 0 beyond n_in + 1; its float32 factors say 1e-7 σ_1, and float64 sums resolve that."""
+    kind, J, r = measure_floors.network(np.random.default_rng(seed))
+    for solver in ("gram", "tsqr", "auto"):
+        try:
+            assert sr.truncated_pinv(J, rtol=0, solver=solver).rank <= r, kind
+        except SolverFloorError:
+            assert solver == "gram"
 
 
 @pytest.mark.parametrize("solver", ["dense", "randomized"])
@@ -304,3 +444,132 @@ def test_an_overflow_is_an_error_and_no_warning(solver):
     with pytest.raises(NonFiniteError, match="are not finite"):
         sr.step(problem, theta, None, lr=1.0, k=1, solver=solver)
     assert theta.tolist() == [1, 1, 1, 1]
+
+
+# ---- every product of J⁺, at every scale, under every np.seterr ------------------------------------------------------
+
+PRODUCTS = {  # of J⁺ with a vector that is scaled by 2^b where J is by 2^a, and the power of two of what comes out
+    "J⁺R": (lambda J_pinv, R, x: J_pinv @ R, lambda a, b: b - a),
+    "(J⁺)ᵀx": (lambda J_pinv, R, x: J_pinv.H @ x, lambda a, b: b - a),
+    "J⁺ of a block": (lambda J_pinv, R, x: J_pinv @ np.outer(R, [1, 2.0**-300, 0]), lambda a, b: b - a),
+    "project": (lambda J_pinv, R, x: J_pinv.project(R), lambda a, b: b),
+    "U": (lambda J_pinv, R, x: J_pinv.factors()[0], lambda a, b: 0),
+    "V": (lambda J_pinv, R, x: J_pinv.factors()[1], lambda a, b: 0),
+    "spectrum": (lambda J_pinv, R, x: J_pinv.spectrum, lambda a, b: a),
+}
+
+
+def answer(call):
+    """What a call gives, or the class of the package's error that it raises."""
+    try:
+        return call()
+    except sr.errors.SvenError as error:
+        return type(error)
+
+
+@pytest.mark.parametrize("solver", [*sr.SOLVERS, "auto"])
+@given(
+    A=matrices(dtypes=st.just(np.float64)),
+    k=st.integers(1, 9),
+    a=st.integers(-498, 498),
+    b=st.integers(-650, 900),
+    factors=st.booleans(),
+)
+def test_powers_of_two_change_no_bit_of_any_product(solver, A, k, a, b, factors):
+    """J from 1e-150 to 1e150 and R, x of any size: exactly the answer at scale 1, or an error where that overflows."""
+    R, x = np.round(A.R * 2**20) / 2**20, np.round(A.rng.standard_normal(A.J.shape[1]) * 2**20) / 2**20
+    make = layered if factors else np.asarray
+    one = answer(lambda: sr.truncated_pinv(make(A.J), k, 1e-6, solver=solver))
+    other = answer(lambda: sr.truncated_pinv(make(np.ldexp(A.J, a)), k, 1e-6, solver=solver))
+    assume(not isinstance(one, type))
+    assert one.rank == other.rank
+    for name, (product, power) in PRODUCTS.items():
+        with np.errstate(all="ignore"):
+            expected = np.ldexp(product(one, R, x), power(a, b))
+        got = answer(lambda: product(other, np.ldexp(R, b), np.ldexp(x, b)))  # noqa: B023
+        if np.isfinite(expected).all():
+            np.testing.assert_array_equal(got, expected, err_msg=name)
+        else:
+            assert got is NonFiniteError, name
+
+
+@pytest.mark.parametrize("solver", [*sr.SOLVERS, "auto"])
+def test_products_between_tiny_numbers_are_not_lost(solver):
+    A, x = np.random.default_rng(0).standard_normal((4, 6)), np.arange(1.0, 7)
+    expected = sr.truncated_pinv(A, 3, 1e-6, solver=solver).H @ x
+    np.testing.assert_array_equal(
+        sr.truncated_pinv(A * 2.0**-540, 3, 1e-6, solver=solver).H @ (x * 2.0**-540), expected
+    )
+
+
+@pytest.mark.parametrize("solver", [*sr.SOLVERS, "auto"])
+@pytest.mark.parametrize("size", [1.7e308, 1e308])
+def test_an_overflow_in_the_last_sum_is_refused(solver, size):
+    H = np.array([[1, 1, 1, 1], [1, -1, 1, -1], [1, 1, -1, -1], [1, -1, -1, 1]]) / 2
+    J_pinv = sr.truncated_pinv((H * [1, 0.9, 0.8, 0.7]).T, rtol=1e-6, solver=solver)
+    with pytest.raises(NonFiniteError, match="product with the pseudoinverse"):
+        J_pinv @ np.full(4, size)
+    np.testing.assert_allclose(J_pinv @ np.full(4, 1e307), H @ (1e307 / np.array([1, 0.9, 0.8, 0.7])), atol=1e294)
+
+
+@pytest.mark.parametrize("solver", [*sr.SOLVERS, "auto"])
+@pytest.mark.parametrize("c", [2.0**-540, 1.0, 2.0**500])
+def test_the_predicted_norm_at_every_scale(solver, c):
+    A, b = np.random.default_rng(0).standard_normal((4, 6)), np.arange(1.0, 5)
+
+    def predicted(c):
+        problem = sr.Problem(residuals=lambda theta, _: c * (A @ theta + b))
+        return sr.step(problem, np.zeros(6), None, lr=0.5, k=3, solver=solver)[1].predicted_norm
+
+    assert predicted(c) == pytest.approx(c * predicted(1.0), rel=1e-14)
+
+
+SETERR = ["ignore", "warn", "raise"]
+
+
+def everything(J, R, x, solver):
+    """All that `truncated_pinv` and its result compute."""
+    J_pinv = answer(lambda: sr.truncated_pinv(J, 3, 1e-6, solver=solver))
+    if J_pinv is SolverFloorError:
+        return []
+    error = answer(lambda: sr.checks.check_pinv(J, J_pinv))
+    products = [answer(lambda p=p: p(J_pinv, R, x)) for p, _ in PRODUCTS.values()]
+    return [J_pinv.rank, J_pinv.gap, J_pinv.certificate(), error, *products]
+
+
+@pytest.mark.parametrize("factors", [False, True])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("shape", [(4, 9), (9, 4), (1, 3)])
+@pytest.mark.parametrize("solver", [*sr.SOLVERS, "auto"])
+def test_every_solver_runs_under_every_seterr(solver, shape, dtype, factors):
+    """Graded to where squares and products underflow, scaled to both ends of the range, and with zeros."""
+    rng, far = np.random.default_rng(0), 1e-150 if dtype is np.float64 else 1e-18
+    for c in (1, far, 1 / far):
+        for grades in (np.ones(shape[1]), np.geomspace(1, far, shape[1])):
+            A = (c * rng.standard_normal(shape) * grades).astype(dtype)
+            for size in (1, far, 1 / far, 0):
+                R, x = (size * rng.standard_normal(n) for n in shape)
+                results = []
+                for mode in SETERR:
+                    with np.errstate(all=mode):
+                        results.append(everything(layered(A) if factors else A, R, x, solver))
+                for other in results[1:]:
+                    np.testing.assert_equal(other, results[0])
+
+
+@pytest.mark.parametrize("mode", SETERR)
+@pytest.mark.parametrize("solver", [*sr.SOLVERS, "auto"])
+def test_what_is_not_finite_is_refused_under_every_seterr(solver, mode):
+    bad = np.ones((3, 5))
+    bad[1, 2] = np.nan
+    jacobians = [bad, np.where(np.isnan(bad), np.inf, bad), np.full((3, 5), 1e308), np.full((5, 3), -1.7e308)]
+    huge = LayeredLinearOperator([np.full((3, 2), 1e200)], [np.full((3, 2), 1e200)], np.zeros(3))  # entries of 1e400
+    with np.errstate(all=mode):
+        for J in [*jacobians, *map(layered, jacobians), huge]:
+            with pytest.raises(NonFiniteError):
+                sr.truncated_pinv(J, 2, solver=solver) @ np.ones(J.shape[0])
+        J_pinv = sr.truncated_pinv(np.eye(3), 2, solver=solver)
+        for value in (np.nan, np.inf):
+            for call in (J_pinv.matvec, J_pinv.rmatvec, J_pinv.project):
+                with pytest.raises(NonFiniteError):
+                    call(np.full(3, value))

@@ -47,12 +47,17 @@ CHECKS: dict[str, dict[str, list[str]]] = {
     "3.7": {
         SOLVERS: [
             "test_below_its_floor_a_squaring_solver_refuses",
+            "test_at_its_floor_svds_hands_over_to_what_squares_nothing",
+            "test_a_sigma_that_is_not_there_is_never_kept",
+            "test_long_sums_of_equal_terms_leave_no_sigma",
             "test_rank_deficiency_with_no_cut_is_refused_not_guessed",
             "test_unsquared_solvers_take_noise_for_zero",
         ],
         "test_layered.py": ["test_tsqr_is_as_exact_as_a_dense_svd"],
     },
-    "3.8": {SOLVERS: ["test_scales_from_1e_minus_200_to_1e200"]},
+    "3.8": {
+        SOLVERS: ["test_scales_from_1e_minus_200_to_1e200", "test_powers_of_two_change_no_bit_of_any_product"],
+    },
     "4.1": {STEP: ["test_the_step_agrees_with_the_oracle", "test_the_step_is_five_lines"]},
     "4.2": {LAWS: ["test_the_prediction_is_right_to_first_order"]},
     "4.3": {STEP: ["test_a_step_that_raises_changes_nothing"]},
