@@ -115,9 +115,7 @@ def as_array(name: str, value: Any, allowed: str = "real numbers") -> Any:
 
     In C order and this machine's byte order: what is computed does not depend on how the caller's memory lies.
     """
-    if n := masked(value):
-        what = f"a masked array with {n} of {value.size}" if isinstance(value, np.ma.MaskedArray) else f"given with {n}"
-        raise ArgumentError(f"{name} is {what} values masked: leave them out or fill them")
+    unmasked(name, value)
     try:
         array = np.asarray(value, order="C")
     except Exception as error:  # ragged lists, tensors on a device: whatever the object's own library says
@@ -128,6 +126,14 @@ def as_array(name: str, value: Any, allowed: str = "real numbers") -> Any:
         given = "" if isinstance(value, np.ndarray) else f" and is a {type(value).__name__}"
         raise ArgumentError(f"{name} has dtype {array.dtype}{given}: must be {allowed}")
     return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
+
+
+def unmasked(name: str, value: Any) -> Any:
+    """`value` itself; raise where some of it is masked, since what lies behind a mask would be used."""
+    if n := masked(value):
+        what = f"a masked array with {n} of {value.size}" if isinstance(value, np.ma.MaskedArray) else f"given with {n}"
+        raise ArgumentError(f"{name} is {what} values masked: leave them out or fill them")
+    return value
 
 
 def masked(value: Any) -> int:

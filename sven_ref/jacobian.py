@@ -33,6 +33,7 @@ from .errors import (
     as_array,
     check_finite,
     check_theta,
+    unmasked,
 )
 from .tape import linearise, name_of, one_line, record, returned, users_code
 
@@ -83,6 +84,10 @@ class ProductLinearOperator(LinearOperator):
     def _rmatmat(self, U: Any) -> Any:
         self.counts["vjp"] += U[0].size
         return self._product("Jᵀ u", self.vjp, U, self.shape[1])
+
+    def dot(self, x: Any) -> Any:
+        """J x, as `@`."""
+        return super().dot(unmasked("the argument of a product", x))
 
     def _matvec(self, v: Any) -> Any:
         return self._matmat(np.ravel(v))

@@ -25,15 +25,16 @@ import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
 from .errors import (
-    ArgumentError,
     ConvergenceError,
     ShapeError,
     SolverFloorError,
+    as_array,
     as_generator,
     check_choice,
     check_finite,
     check_integer,
     check_number,
+    unmasked,
 )
 from .jacobian import ProductLinearOperator, adjoint_tested, norm, scaled
 from .solvers import SOLVERS, plan, stand_ins
@@ -90,11 +91,11 @@ class TruncatedPinv(LinearOperator):
         return self.U.T @ self.J.matmat(x) / self.s if self.Vt is None else self.Vt @ x
 
     def _matmat(self, R: Any) -> Any:
-        check_real("residuals", R)
+        R = real("residuals", R)
         return self._near_one(lambda y: self._v(y / self.s), self._ut, R, -self.exponent, self.dtype)
 
     def _rmatmat(self, x: Any) -> Any:
-        check_real("x", x)
+        x = real("x", x)
         return self._near_one(lambda y: self._u(y / self.s), self._vt, x, -self.exponent, self.dtype)
 
     def _near_one(self, lift: Any, lower: Any, X: Any, exponent: int, dtype: Any = None) -> Any:
@@ -115,6 +116,10 @@ class TruncatedPinv(LinearOperator):
         check_finite("product with the pseudoinverse", product)
         return product
 
+    def dot(self, x: Any) -> Any:
+        """J⁺ x, as `@`."""
+        return super().dot(unmasked("residuals", x))
+
     def _matvec(self, R: Any) -> Any:
         return self._matmat(np.reshape(R, (-1, 1)))[:, 0]
 
@@ -123,9 +128,9 @@ class TruncatedPinv(LinearOperator):
 
     def project(self, R: Any) -> Any:
         """P_q R = U_q U_qᵀ R = J J⁺ R of shape (M,): the part of the residuals that the kept triplets reach."""
-        if np.shape(R) != (self.shape[1],):
-            raise ShapeError(f"residuals have shape {np.shape(R)}: must be ({self.shape[1]},)")
-        check_real("residuals", R)
+        R = real("residuals", R)
+        if R.shape != (self.shape[1],):
+            raise ShapeError(f"residuals have shape {R.shape}: must be ({self.shape[1]},)")
         return self._near_one(self._u, self._ut, np.reshape(R, (-1, 1)), 0)[:, 0]
 
     def factors(self) -> tuple[Any, Any]:
@@ -152,11 +157,12 @@ class TruncatedPinv(LinearOperator):
         return Certificate(float(left), float(right), float(orthogonality))
 
 
-def check_real(name: str, array: Any) -> None:
-    """Raise unless all values are real and finite."""
-    if np.iscomplexobj(array):
-        raise ArgumentError(f"{name}: complex, must be real numbers")
+def real(name: str, value: Any) -> Any:
+    """`value` as an array of finite numbers in float32 or float64."""
+    array = as_array(name, value)
+    array = array if array.dtype in (np.float32, np.float64) else array.astype(np.float64)
     check_finite(name, array)
+    return array
 
 
 def truncated_pinv(
@@ -189,9 +195,8 @@ def truncated_pinv(
     *before, last = plan(J, k) if solver == "auto" else (solver, *stand_ins(J)) if solver == "svds" else (solver,)
     for name in before:
         with suppress(SolverFloorError, ConvergenceError):  # what one can't do is for the next
-            return _solved(
-                J, name, k, rtol, atol, rng, DIGITS * math.sqrt(np.finfo(np.float64).eps) if name == "gram" else 0.0
-            )
+            floor = DIGITS * math.sqrt(np.finfo(np.float64).eps) if name == "gram" else 0.0
+            return _solved(J, name, k, rtol, atol, rng, floor)
     return _solved(J, last, k, rtol, atol, rng)
 
 

@@ -210,9 +210,11 @@ def stand_ins(J: ProductLinearOperator) -> tuple[str, ...]:
     """Who takes over, in order, where `svds` has a σ at its floor that might be kept: what squares nothing.
 
     Such a spectrum has fallen by three digits in float32 and seven in float64 before k is reached: `randomized` is made
-    for it. Factors are for `tsqr`.
+    for it. Factors are for `tsqr`. A J that is too large to be made has no third.
     """
-    return ("tsqr",) if isinstance(J, FACTORED) else ("randomized", "dense")
+    if isinstance(J, FACTORED):
+        return ("tsqr",)
+    return ("randomized", "dense") if J.shape[0] * J.shape[1] <= DENSE else ("randomized",)
 
 
 def plan(J: ProductLinearOperator, k: int) -> tuple[str, ...]:
