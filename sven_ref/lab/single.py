@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ..errors import ArgumentError, check_choice
-from ..workers import ClusterError, connect
+from ..cluster import connect
+from ..errors import ArgumentError, ClusterError, check_choice
 from .console import bar, require, writable
 from .protocols import read
 from .report import number, settings
