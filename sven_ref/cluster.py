@@ -81,6 +81,8 @@ def check_memory_limit(memory_limit: Any) -> None:
     from distributed.worker_memory import parse_memory_limit
 
     try:
+        if isinstance(memory_limit, bool):
+            raise TypeError
         limit = parse_memory_limit(memory_limit, 1, logger=logging.getLogger("distributed.worker.memory"))
     except (TypeError, ValueError, OverflowError) as error:
         allowed = "'auto', a number of bytes, a text such as '2GiB', or None for no limit"

@@ -132,14 +132,18 @@ class Workers:
             return
         client, read = self.client, on_worker.reader()
         with cluster_errors():
-            found = self.waited(client.run, read, workers=newcomers)
+            found = self.waited(client.run, read, workers=newcomers, on_error="return")
             if not self.checked:
                 found = {"the scheduler": self.waited(client.run_on_scheduler, read)} | found
         for who, theirs in found.items():
+            if isinstance(theirs, OSError):
+                continue  # gone again
+            if isinstance(theirs, Exception):
+                raise ClusterError(f"client: {who} can't say which versions it has ({theirs!r})") from theirs
             message = on_worker.differing(who, theirs, self.versions)
             if message:
                 raise ClusterError(message)
-        self.checked |= found.keys()
+            self.checked.add(who)
 
     @property
     def asked(self) -> int:
@@ -200,8 +204,9 @@ class Workers:
             try:
                 return self.waited(self.client.gather, futures)
             except Exception:
-                if self.client.status == "running":
-                    self.look()  # it may be of one who came meanwhile and has another version
+                if self.client.status == "running":  # it may be of one who came meanwhile and has another version
+                    self.addresses = sorted(self.ask(self.client.scheduler.ncores))
+                    self.check_versions()
                 raise
 
     def waited(self, call: Callable[..., Any], *args: Any, **options: Any) -> Any:
@@ -219,16 +224,16 @@ class Workers:
     def patiently(self, answer: Coroutine[Any, Any, Any], look: Callable[[], None]) -> Any:
         """What the client's loop makes of a coroutine; every `POLL` seconds until then, a look at who is alive."""
         future = asyncio.run_coroutine_threadsafe(answer, self.client.loop.asyncio_loop)
-        try:
-            while True:
-                try:
-                    return future.result(POLL)
-                except TimeoutError:
-                    if future.done():
-                        raise
-                look()
-        finally:
-            future.cancel()
+        while True:
+            try:
+                return future.result(POLL)
+            except TimeoutError:
+                if future.done():
+                    raise
+            except KeyboardInterrupt:
+                future.cancel()
+                raise
+            look()
 
     def signs(self) -> dict[str, Any]:
         """Signs of life of the workers that make or hold anything of this client."""
@@ -258,6 +263,8 @@ def cluster_errors(futures: Sequence[Any] = ()) -> Iterator[None]:
 
     try:
         yield
+    except ClusterError:
+        raise
     except (CancelledError, ClosedClientError, KilledWorker, NoValidWorkerError, NoWorkerError, OSError) as error:
         if isinstance(error, OSError) and any(future.status == "error" for future in futures):
             raise
