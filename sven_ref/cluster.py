@@ -58,7 +58,7 @@ def start(workers: int, memory_limit: Any) -> Iterator[Any]:
     n = check_integer("workers", workers)
     check_memory_limit(memory_limit)
     options = {"threads_per_worker": 1, "dashboard_address": ":0", "preload": "sven_ref.shard"}
-    options |= {"silence_logs": logging.CRITICAL}
+    options |= {"silence_logs": logging.CRITICAL} | without_spans()
     no_workers = "distributed.scheduler.no-workers-timeout"
     settings = {no_workers: dask.config.get(no_workers) or NO_WORKERS, "distributed.scheduler.worker-ttl": REPLACED}
     try:
@@ -73,6 +73,17 @@ def start(workers: int, memory_limit: Any) -> Iterator[Any]:
         ) from error
     with cluster, distributed.Client(cluster, direct_to_workers=True) as client, logged(logging.WARNING):
         yield client
+
+
+def without_spans() -> dict[str, Any]:
+    """Options of a cluster that keeps no statistics of "spans" of tasks, which Dask never forgets: 30 KiB a step."""
+    from distributed import scheduler, worker
+
+    of_scheduler, of_worker = (
+        {name: extension for name, extension in of.DEFAULT_EXTENSIONS.items() if name != "spans"}
+        for of in (scheduler, worker)
+    )
+    return {"scheduler_kwargs": {"extensions": of_scheduler}, "extensions": of_worker}
 
 
 def check_memory_limit(memory_limit: Any) -> None:

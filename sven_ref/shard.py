@@ -124,7 +124,16 @@ def run(versions: dict[str, str | None], task: Callable[..., Any], *args: Any) -
     message = here() != versions and differing("a worker", here(), versions)
     if message:
         raise ClusterError(message)
+    forget_keys()
     return task(*args)
+
+
+def forget_keys(every: int = 1000) -> None:
+    """Called with each task: Dask's cache of names of 100,000 tasks, some 30 MiB of every process, holds 1,000 so."""
+    from dask.utils import key_split
+
+    if key_split.cache_info().currsize > every:
+        key_split.cache_clear()
 
 
 def held(x: Any) -> Any:

@@ -18,7 +18,7 @@ from time import monotonic, sleep
 from typing import Any
 
 from . import shard as on_worker
-from .cluster import NO_WORKERS, dask_extra
+from .cluster import NO_WORKERS, dask_extra, logged
 from .errors import ArgumentError, ClusterError
 from .shard import held
 
@@ -63,12 +63,13 @@ def check_sent(name: str, x: Any) -> None:
     from distributed.protocol.pickle import dumps
 
     try:
-        dumps(x, buffer_callback=[].append)  # arrays are not copied
+        with logged(logging.CRITICAL + 1):
+            dumps(x, buffer_callback=[].append)  # arrays are not copied
     except Exception as error:
         why = str(error).partition("\n")[0]
         raise ArgumentError(
-            f"{name}: can't be sent to the workers ({type(error).__name__}: {why}); must be what pickle or cloudpickle "
-            "can copy, so make locks, open files, connections and the like where they are used"
+            f"{name} is a {type(x).__name__} that can't be sent to the workers ({type(error).__name__}: {why}); must be "
+            "what pickle or cloudpickle can copy, so make locks, open files, connections and the like where they are used"
         ) from error
 
 
@@ -153,8 +154,8 @@ class Workers:
     def submit(self, place: Fraction | int, task: Callable[..., Any], *args: Any) -> Any:
         """A future of task(*args), futures among them, for the worker at 0 ≤ place < 1; that of shard i is i/S.
 
-        All futures of one task have keys of one group, whose first is held: Dask's scheduler and workers remember every
-        group there ever was.
+        All futures of one task have keys of one group, whose first is held: a scheduler that we did not start remembers
+        every group there ever was.
         """
         import dask
 
@@ -164,6 +165,7 @@ class Workers:
             if name not in self.groups:
                 self.groups[name] = self.client.submit(held, None, key=(name, 0))
             key = (name, next(self.numbers))
+            on_worker.forget_keys()
             return self.client.submit(on_worker.run, self.versions, task, *args, key=key, **where)
 
     def map(self, task: Callable[..., Any], *args: Sequence[Any]) -> list[Any]:
