@@ -16,6 +16,7 @@ from .errors import ArgumentError, ClusterError, MissingExtraError, check_intege
 
 LEAST_MEMORY = 192 * 2**20  # bytes: a worker takes some 90 MiB before it is given anything, and Dask stops it at 80 %
 NO_WORKERS = "60s"  # how long a task waits where there are none; Dask's own setting is for ever
+SHORT_LOGS = {"distributed.admin.low-level-log-length": 20}  # of messages up to 1 MB, 1,000 a connection by default
 REPLACED = "60s"  # a worker that has been silent for as long is replaced
 
 
@@ -57,13 +58,27 @@ def start(workers: int, memory_limit: Any) -> Iterator[Any]:
 
     n = check_integer("workers", workers)
     check_memory_limit(memory_limit)
-    options = {"threads_per_worker": 1, "dashboard_address": ":0", "preload": "sven_ref.shard"}
-    options |= {"silence_logs": logging.CRITICAL} | without_spans()
     no_workers = "distributed.scheduler.no-workers-timeout"
-    settings = {no_workers: dask.config.get(no_workers) or NO_WORKERS, "distributed.scheduler.worker-ttl": REPLACED}
+    settings = SHORT_LOGS | {
+        no_workers: dask.config.get(no_workers) or NO_WORKERS,
+        "distributed.scheduler.worker-ttl": REPLACED,
+    }
+    with (
+        dask.config.set(settings),
+        processes(n, memory_limit) as cluster,
+        distributed.Client(cluster, direct_to_workers=True) as client,
+        logged(logging.WARNING),
+    ):
+        yield client
+
+
+def processes(n: int, memory_limit: Any) -> Any:
+    """A `LocalCluster`, which logs nothing but what is critical."""
+    options = {"threads_per_worker": 1, "dashboard_address": ":0", "preload": "sven_ref.shard"} | without_spans()
     try:
-        with dask.config.set(settings):
-            cluster = distributed.LocalCluster(n_workers=n, memory_limit=memory_limit, **options)
+        return dask_extra().LocalCluster(
+            n_workers=n, memory_limit=memory_limit, silence_logs=logging.CRITICAL, **options
+        )
     except Exception as error:
         why = str(error).partition("\n")[0].rstrip(".")
         raise ClusterError(
@@ -71,8 +86,6 @@ def start(workers: int, memory_limit: Any) -> Iterator[Any]:
             f"({type(error).__name__}: {why}); was it killed, is there memory for {n}, and has the script that starts "
             "them its `if __name__ == '__main__':`?"
         ) from error
-    with cluster, distributed.Client(cluster, direct_to_workers=True) as client, logged(logging.WARNING):
-        yield client
 
 
 def without_spans() -> dict[str, Any]:
@@ -109,6 +122,8 @@ def check_memory_limit(memory_limit: Any) -> None:
 def find(scheduler: Any) -> Iterator[Any]:
     """A client of the scheduler at an address."""
     distributed = dask_extra()
+    import dask
+
     if not isinstance(scheduler, str):
         kind = type(scheduler).__name__
         raise ArgumentError(f"scheduler is a {kind}: must be an address, such as 'tcp://127.0.0.1:8786'")
@@ -119,7 +134,8 @@ def find(scheduler: Any) -> Iterator[Any]:
             logged(logging.CRITICAL),
         ):  # this one may have a loop that runs, as a notebook's does
             thread.submit(asyncio.run, handshake(scheduler)).result()
-            client = distributed.Client(scheduler)
+            with dask.config.set(SHORT_LOGS):
+                client = distributed.Client(scheduler)
     except Exception as error:  # what Dask makes of the words of another kind of server is of any class
         raise ClusterError(f"scheduler = {scheduler!r}: no Dask scheduler answers there ({reason(error)})") from error
     with client:

@@ -68,8 +68,8 @@ def check_sent(name: str, x: Any) -> None:
     except Exception as error:
         why = str(error).partition("\n")[0]
         raise ArgumentError(
-            f"{name} is a {type(x).__name__} that can't be sent to the workers ({type(error).__name__}: {why}); must be "
-            "what pickle or cloudpickle can copy, so make locks, open files, connections and the like where they are used"
+            f"{name} is a {type(x).__name__} that can't be sent to workers ({type(error).__name__}: {why}); it must "
+            "be what pickle or cloudpickle can copy: locks, open files and the like are made where they are used"
         ) from error
 
 
