@@ -60,6 +60,7 @@ def start(workers: int, memory_limit: Any) -> Iterator[Any]:
     check_memory_limit(memory_limit)
     no_workers = "distributed.scheduler.no-workers-timeout"
     settings = SHORT_LOGS | {
+        "distributed.worker.profile.enabled": False,  # each process would keep an hour of samples
         no_workers: dask.config.get(no_workers) or NO_WORKERS,
         "distributed.scheduler.worker-ttl": REPLACED,
     }
