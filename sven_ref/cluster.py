@@ -63,6 +63,7 @@ def start(workers: int, memory_limit: Any) -> Iterator[Any]:
         "distributed.worker.profile.enabled": False,  # each process would keep an hour of samples
         no_workers: dask.config.get(no_workers) or NO_WORKERS,
         "distributed.scheduler.worker-ttl": REPLACED,
+        "distributed.deploy.lost-worker-timeout": "1 day",  # else one who is not there 15 s after a loss is dismissed
     }
     with (
         dask.config.set(settings),
@@ -128,17 +129,17 @@ def find(scheduler: Any) -> Iterator[Any]:
     if not isinstance(scheduler, str):
         kind = type(scheduler).__name__
         raise ArgumentError(f"scheduler is a {kind}: must be an address, such as 'tcp://127.0.0.1:8786'")
+    nobody = f"scheduler = {scheduler!r}: no Dask scheduler answers there"
     try:
         distributed.comm.get_address_host(scheduler)
-        with (
-            ThreadPoolExecutor(1) as thread,
-            logged(logging.CRITICAL),
-        ):  # this one may have a loop that runs, as a notebook's does
+    except (OSError, ValueError) as error:
+        raise ClusterError(f"{nobody} ({error})") from error
+    try:  # in a thread, since this one may have a loop that runs, as a notebook's does
+        with ThreadPoolExecutor(1) as thread, logged(logging.CRITICAL), dask.config.set(SHORT_LOGS):
             thread.submit(asyncio.run, handshake(scheduler)).result()
-            with dask.config.set(SHORT_LOGS):
-                client = distributed.Client(scheduler)
+            client = distributed.Client(scheduler)
     except Exception as error:  # what Dask makes of the words of another kind of server is of any class
-        raise ClusterError(f"scheduler = {scheduler!r}: no Dask scheduler answers there ({reason(error)})") from error
+        raise ClusterError(f"{nobody} ({reason(error)})") from error
     with client:
         try:
             yield client
@@ -156,7 +157,7 @@ def reason(error: Exception) -> str:
         return "it closes the connection"
     if isinstance(error, TimeoutError):
         return "it is silent"
-    if type(error) in (OSError, ValueError, RuntimeError):  # of nobody there, or of an address that is none
+    if type(error) in (OSError, RuntimeError):  # of nobody there, or of another part of Dask
         return str(error)
     return "it speaks another protocol"
 

@@ -123,13 +123,13 @@ def test_what_is_no_address(scheduler):
 # --- processes that do not start
 
 
-@pytest.mark.parametrize("limit", ["64MiB", "1kB", 1, 2, 0.0001, "191MiB", -5, 100_000_000])
+@pytest.mark.parametrize("limit", ["64MiB", "1kB", "", 2, 0.0001, "191MiB", -5, 100_000_000])
 def test_a_memory_limit_below_what_a_worker_takes(limit):
     with pytest.raises(ClusterError, match=rf"memory_limit = {limit!r}: is .* must be at least 192.00 MiB"):
         connect(1, memory_limit=limit).__enter__()
 
 
-@pytest.mark.parametrize("limit", ["lots", "", [], float("nan"), True, "2 parsecs"])
+@pytest.mark.parametrize("limit", ["lots", [], float("nan"), True, "2 parsecs"])
 def test_what_is_no_memory_limit(limit):
     with pytest.raises(ArgumentError, match=rf"memory_limit = {re.escape(repr(limit))}: must be 'auto'"):
         connect(1, memory_limit=limit).__enter__()
