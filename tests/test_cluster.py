@@ -281,12 +281,12 @@ import {module}
         ("sven_ref", "sven_ref.__version__ = '0.0.1'", r"has sven_ref 0\.0\.1; install sven_ref"),
         (
             "importlib.metadata as m",
-            "v = m.version\nm.version = lambda name: '1.0' if name == 'numpy' else v(name)",
+            "m.version = lambda name, v=m.version: '1.0' if name == 'numpy' else v(name)",
             r"has numpy 1\.0; install numpy",
         ),
         (
             "importlib.metadata as m",
-            "v = m.version\nm.version = lambda name: '1.0' if name == 'autograd' else v(name)",
+            "m.version = lambda name, v=m.version: '1.0' if name == 'autograd' else v(name)",
             r"has autograd 1\.0; install autograd",
         ),
     ],
