@@ -166,7 +166,12 @@ class Workers:
                 self.groups[name] = self.client.submit(held, None, key=(name, 0))
             key = (name, next(self.numbers))
             on_worker.forget_keys()
-            return self.client.submit(on_worker.run, self.versions, task, *args, key=key, **where)
+            try:
+                with logged(logging.CRITICAL):
+                    return self.client.submit(on_worker.run, self.versions, task, *args, key=key, **where)
+            except TypeError:  # it was changed since it was looked at
+                check_sent("problem or part", args)
+                raise
 
     def map(self, task: Callable[..., Any], *args: Sequence[Any]) -> list[Any]:
         """A future of task(…) for each shard; args hold one value a shard."""

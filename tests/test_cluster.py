@@ -200,10 +200,6 @@ def frozen(pid):
         os.kill(pid, signal.SIGCONT)
 
 
-def worker_pid():
-    return os.getpid()
-
-
 def test_a_frozen_worker_is_named_and_then_given_up(impatient, caplog):
     with connect(1) as client:
         sharded = ShardedProblem(PROBLEM, client)
@@ -363,8 +359,6 @@ class Refuses(Holds):
 THINGS = {
     "a lock": threading.Lock,
     "a generator": lambda: (i for i in ()),
-    "a socket": lambda: socket.socket,
-    "a thread": threading.Thread,
     "a frame": sys._getframe,
 }
 
