@@ -202,6 +202,8 @@ def check_apart(problem: Problem, method: str, theta: Any, excerpts: list[on_wor
         off = np.maximum(off, np.abs(np.concatenate([e.slope for e in excerpts]) - slope))
     if not np.all(off[loud] <= math.sqrt(eps) * scale):
         raise coupled(problem)
+    if len(excerpts) > 1:  # and another cut: few of a batch's worst rows may be the same in one
+        check_apart(problem, method, theta, excerpts[:1])
 
 
 def rows_of(problem: Problem, method: str, theta: Any, batch: Any) -> Any:
