@@ -56,6 +56,10 @@ class CheckFailed(SvenError, AssertionError):
     """A check of `sven_ref.checks` found a number outside its bound."""
 
 
+class ClusterError(SvenError, ConnectionError):
+    """The workers of `sven_ref.sharded` can't do it: lost, silent, of another version. θ is as before the step."""
+
+
 class MissingExtraError(SvenError, ImportError):
     """A part of the laboratory needs an optional package that is not installed."""
 

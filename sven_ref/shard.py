@@ -7,16 +7,18 @@ its recipe (problem, θ, part), from which the receiver records autograd's tape 
 from __future__ import annotations
 
 import signal
+from collections.abc import Callable
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from .columns import ColumnsLinearOperator
-from .errors import ArgumentError
+from .errors import ClusterError
 from .layered import LayeredLinearOperator
-from .mlp import MLP
 
 Recipe = tuple[Any, Any, Any]
+ROWS = 8  # of a part, on which it is tried whether samples are coupled
 
 
 class Shard:
@@ -70,11 +72,7 @@ def from_recipe(recipe: Recipe) -> Shard:
     """The shard of a problem at θ on a part of the batch."""
     problem, theta, part = recipe
     J = problem.jacobian(aligned(theta), aligned(part() if callable(part) else part))
-    if isinstance(J, LayeredLinearOperator):
-        return Shard(J)
-    if type(problem.model) is MLP and problem.rows != "per_output":
-        raise ArgumentError("loss: couples samples; only a loss that treats them one by one can be cut into shards")
-    return Shard(J, recipe=recipe)
+    return Shard(J) if isinstance(J, LayeredLinearOperator) else Shard(J, recipe=recipe)
 
 
 def from_factors(inputs: Any, signals: Any, value: Any, columns: Any) -> Shard:
@@ -87,6 +85,57 @@ def dask_setup(worker: Any) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
+def reader() -> Callable[[], dict[str, str | None]]:
+    """A function that goes to another process by value, since what it looks for may not be there: versions, by name."""
+
+    def versions() -> dict[str, str | None]:
+        import sys
+        from importlib.metadata import PackageNotFoundError, version
+
+        found: dict[str, str | None] = {"Python": "{}.{}".format(*sys.version_info)}
+        for name in ("numpy", "scipy", "autograd"):
+            try:
+                found[name] = version(name)
+            except PackageNotFoundError:
+                found[name] = None
+        try:
+            import sven_ref
+        except ImportError:
+            return {"sven_ref": None} | found
+        return {"sven_ref": sven_ref.__version__} | found
+
+    return versions
+
+
+here = cache(reader())
+
+
+def differing(who: str, theirs: dict[str, str | None], ours: dict[str, str | None]) -> str | None:
+    """What to say of one whose versions are not those of the client, if so."""
+    for name, version in ours.items():
+        if theirs[name] != version:
+            has = f"{name} {theirs[name]}" if theirs[name] else f"no {name}"
+            return f"client: {who} has {has}; install {name} {version} there, as it is here"
+    return None
+
+
+def run(versions: dict[str, str | None], task: Callable[..., Any], *args: Any) -> Any:
+    """task(*args), where the versions are those of the client: this worker may have come after it looked."""
+    message = here() != versions and differing("a worker", here(), versions)
+    if message:
+        raise ClusterError(message)
+    forget_keys()
+    return task(*args)
+
+
+def forget_keys(every: int = 1000) -> None:
+    """Called with each task: Dask's cache of names of 100,000 tasks, some 30 MiB of every process, holds 1,000 so."""
+    from dask.utils import key_split
+
+    if key_split.cache_info().currsize > every:
+        key_split.cache_clear()
+
+
 def held(x: Any) -> Any:
     """x itself: a value that tasks share, sent once."""
     return x
@@ -97,6 +146,36 @@ def on_part(problem: Any, method: str, theta: Any, part: Any) -> Any:
     if method == "jacobian":
         return from_recipe((problem, theta, part))
     return getattr(problem, method)(aligned(theta), aligned(part() if callable(part) else part))
+
+
+class Excerpt(NamedTuple):
+    """The samples of a few rows of a part, spread over it, and what its shard has there: values and, of J, J w."""
+
+    x: Any
+    y: Any
+    value: Any
+    slope: Any
+
+
+def direction(theta: Any) -> Any:
+    """w of shape (P,), about the size of θ: what J w changes by is what rounding of θ would change, times 1/ε."""
+    size = np.abs(theta)
+    size = size + (size.mean() or 1)
+    return (size * np.random.default_rng(0).standard_normal(len(theta))).astype(theta.dtype)
+
+
+def excerpt(problem: Any, theta: Any, part: Any, result: Any) -> Excerpt:
+    """Of at most `ROWS` rows of a part, the first and the last among them, and of what `on_part` made of it."""
+    x, y = map(np.asarray, aligned(part() if callable(part) else part))
+    M = len(x) // problem.micro_batch
+    rows = np.unique(np.linspace(0, M - 1, ROWS).astype(int))
+
+    def of(a: Any) -> Any:
+        return a.reshape(M, -1, *a.shape[1:])[rows].reshape(-1, *a.shape[1:])
+
+    if isinstance(result, Shard):
+        return Excerpt(of(x), of(y), of(result.J.value), of(apply(result, direction(aligned(theta)))))
+    return Excerpt(of(x), of(y), of(result), None)
 
 
 def facts(shard: Shard) -> Facts:

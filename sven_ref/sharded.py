@@ -15,17 +15,21 @@ moves or retries.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import Any
 
 import numpy as np
 
 from . import shard as on_worker
-from .errors import ArgumentError, ShapeError, check_integer, check_theta
+from .cluster import connect, dask_extra
+from .errors import ArgumentError, ClusterError, ShapeError, check_integer, check_theta
+from .jacobian import jacobian
+from .mlp import MLP
 from .residuals import Problem
 from .sharded_operator import ShardedLinearOperator, operator
-from .workers import ClusterError, Workers, connect
+from .workers import Workers, check_sent
 
 __all__ = ["ClusterError", "ShardedLinearOperator", "ShardedProblem", "Shards", "connect"]
 
@@ -46,9 +50,11 @@ class ShardedProblem(Problem):
     Parameters
     ----------
     problem : Problem
-        Sent to the workers, with a model or loss of one's own by cloudpickle. A loss must treat samples one by one.
+        Sent to the workers, with a model or loss of one's own by cloudpickle. Both must treat samples one by one, which
+        is checked with every J, R and ℓ (`check_apart`).
     client : distributed.Client, see `connect`
-    n_shards : into how many parts a batch is cut, at most one a row; None: as many as there are workers now
+    n_shards : into how many parts a batch is cut, at most one a row
+        None: as many as workers were asked for, where the client started them, else as many as there are now.
 
     A batch (x, y) is cut into parts that are equal to within one row and sent with every call. One that is used again
     is handed over once, by `scatter`.
@@ -62,8 +68,12 @@ class ShardedProblem(Problem):
         if not isinstance(problem, Problem) or isinstance(problem, ShardedProblem):
             raise ArgumentError(f"problem is a {type(problem).__name__}: must be a Problem of one process")
         vars(self).update(vars(problem))
+        dask_extra()
+        for name, part in (("model", problem.model), ("loss", problem.loss), ("residuals", problem.residuals_fun)):
+            check_sent(name, part)
+        check_sent("problem", problem)
         self.problem, self.workers = problem, Workers(client)
-        self.n_shards = len(self.workers.addresses) if n_shards is None else check_integer("n_shards", n_shards)
+        self.n_shards = self.workers.asked if n_shards is None else check_integer("n_shards", n_shards)
 
     @property
     def round_trips(self) -> int:
@@ -86,33 +96,52 @@ class ShardedProblem(Problem):
             if self.model is not None and not (callable(part) or (isinstance(part, tuple | list) and len(part) == 2)):
                 kind = type(part).__name__
                 raise ArgumentError(f"parts[{i}] is a {kind}: must be a pair (x, y), or a function that returns one")
+            check_sent(f"parts[{i}]", part)
         futures = self.workers.map(on_worker.held, parts)
         self.workers.settle(futures)  # from here on the caller may overwrite his arrays
         return Shards(futures)
 
     def jacobian(self, theta: Any, batch: Any) -> ShardedLinearOperator:
         """J of shape (M, P), its shards made and held by the workers; one round trip, which brings R."""
-        return operator(self.workers, self._on_parts("jacobian", theta, batch))
+        theta = check_theta(theta)
+        shards, excerpts = self._on_parts("jacobian", theta, batch)
+        facts, excerpts = self._fetch(self.workers.map(on_worker.facts, shards), excerpts)
+        check_apart(self.problem, "jacobian", theta, excerpts)
+        factors = [bool(f.layers) for f in facts]
+        if len(shards) > 1 and type(self.model) is MLP and self.rows != "per_output" and not all(factors):
+            raise coupled(self.problem)  # its loss, found out by `layered_jacobian`
+        return operator(self.workers, shards, facts)
 
     def residuals(self, theta: Any, batch: Any) -> Any:
         """R of shape (M,) at θ; one round trip."""
-        return np.concatenate(self.workers.fetch(self._on_parts("residuals", theta, batch)))
+        return self._values("residuals", theta, batch)
 
     def losses(self, theta: Any, batch: Any) -> Any:
         """ℓ of shape (B,) at θ; one round trip."""
-        return np.concatenate(self.workers.fetch(self._on_parts("losses", theta, batch)))
+        return self._values("losses", theta, batch)
 
-    def _on_parts(self, method: str, theta: Any, batch: Any) -> list[Any]:
-        """Futures of problem.method(θ, part), one a part."""
+    def _values(self, method: str, theta: Any, batch: Any) -> Any:
         theta = check_theta(theta)
+        values, excerpts = self._fetch(*self._on_parts(method, theta, batch))
+        check_apart(self.problem, method, theta, excerpts)
+        return np.concatenate(values)
+
+    def _on_parts(self, method: str, theta: Any, batch: Any) -> tuple[list[Any], list[Any]]:
+        """Futures of problem.method(θ, part), one a part, and where samples may be coupled of an `Excerpt` of each."""
         parts = batch.futures if isinstance(batch, Shards) else self._cut(batch, theta)
         self.workers.look()
-        S, sent = (
-            len(parts),
-            self.workers.submit(0, on_worker.held, theta.copy()),
-        )  # once, whatever the number of shards
-        copies = self.workers.everywhere(sent, S)
-        return self.workers.map(on_worker.on_part, [self.problem] * S, [method] * S, copies, parts)
+        S = len(parts)
+        sent = self.workers.submit(0, on_worker.held, theta.copy())  # once, whatever the number of shards
+        problems, copies = [self.problem] * S, self.workers.everywhere(sent, S)
+        made = self.workers.map(on_worker.on_part, problems, [method] * S, copies, parts)
+        if S == 1 or keeps_apart(self.problem):
+            return made, []
+        return made, self.workers.map(on_worker.excerpt, problems, copies, parts, made)
+
+    def _fetch(self, *futures: list[Any]) -> list[list[Any]]:
+        """Results of some lists of futures, in one round trip."""
+        results = iter(self.workers.fetch([future for some in futures for future in some]))
+        return [list(islice(results, len(some))) for some in futures]
 
     def _cut(self, batch: Any, theta: Any) -> list[Any]:
         """(x, y) in parts of whole micro-batches, checked as the problem checks them and sent as they are."""
@@ -125,3 +154,61 @@ class ShardedProblem(Problem):
             raise ArgumentError(f"micro_batch = {self.micro_batch}: must divide the batch size B = {len(x)}")
         edges = np.linspace(0, n, min(self.n_shards, n) + 1).astype(int) * self.micro_batch
         return [(x[a:b], y[a:b]) for a, b in pairwise(edges)]
+
+
+def keeps_apart(problem: Problem) -> bool:
+    """Whether no sample can have a say in another's row, by what the problem is made of.
+
+    Conditions of one's own are those of their parts: there is no whole that could be otherwise.
+    """
+    return problem.model is None or (
+        type(problem) is Problem and type(problem.model) is MLP and not callable(problem.loss)
+    )
+
+
+def coupled(problem: Problem) -> ArgumentError:
+    """The error for a problem whose rows change when the batch is cut elsewhere."""
+    who = ["model"] * (type(problem.model) is not MLP) + ["loss"] * callable(problem.loss) or ["problem"]
+    return ArgumentError(
+        f"{', '.join(who)}: couples samples, as rows change when the batch is cut elsewhere (by a mean over the "
+        "batch, a normalisation by it, a division by its size, or a random number); only a model and a loss that treat "
+        "samples one by one can be cut into shards"
+    )
+
+
+def check_apart(problem: Problem, method: str, theta: Any, excerpts: list[on_worker.Excerpt]) -> None:
+    """Raise unless a few rows of each shard are the same in a batch of their own: R, or ℓ, and J w.
+
+    The difference must be within √ε of |R| + |J w|, which no rounding reaches. Rows near zero are left out: a power of
+    ℓ has no digits there.
+    """
+    if not excerpts:
+        return
+    x, y = (np.concatenate(column) for column in ([e.x for e in excerpts], [e.y for e in excerpts]))
+    try:
+        J = jacobian(rows_of(problem, method, theta, (x, y)), theta)
+        slope = J.matvec(on_worker.direction(theta))
+    except Exception as error:
+        error.add_note(f"on {len(x)} samples, a few of each shard: a model must take any number of them")
+        raise
+    values = np.concatenate([e.value for e in excerpts])
+    scale = np.abs(J.value).max() + np.abs(slope).max()
+    eps = float(np.finfo(theta.dtype).eps)
+    if len(values) != len(J.value):
+        raise coupled(problem)
+    loud = np.maximum(np.abs(values), np.abs(J.value)) > eps ** (min(problem.kappa, 1) / 4) * scale
+    off = np.abs(values - J.value)
+    if method == "jacobian":
+        off = np.maximum(off, np.abs(np.concatenate([e.slope for e in excerpts]) - slope))
+    if not np.all(off[loud] <= math.sqrt(eps) * scale):
+        raise coupled(problem)
+    if len(excerpts) > 1:  # and another cut: few of a batch's worst rows may be the same in one
+        check_apart(problem, method, theta, excerpts[:1])
+
+
+def rows_of(problem: Problem, method: str, theta: Any, batch: Any) -> Any:
+    """θ -> ℓ or R of a batch, to be differentiated."""
+    if method != "losses":
+        return problem.function(batch)
+    x, y = problem._arrays(theta, batch)
+    return lambda theta: problem.losses_of(problem.model(theta, x), y)

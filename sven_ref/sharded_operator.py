@@ -136,8 +136,8 @@ class ShardedFactorsLinearOperator(ShardedLinearOperator, LayeredLinearOperator)
         return operator(workers, workers.map(on_worker.restricted, shards, copies))
 
 
-def operator(workers: Workers, shards: list[Any]) -> ShardedLinearOperator:
-    """J from its shards, by their `Facts`; one round trip."""
-    facts = workers.fetch(workers.map(on_worker.facts, shards))
+def operator(workers: Workers, shards: list[Any], facts: list[Any] | None = None) -> ShardedLinearOperator:
+    """J from its shards, by their `Facts`; one round trip where those are not given."""
+    facts = facts or workers.fetch(workers.map(on_worker.facts, shards))
     rows = Rows(workers, shards, [len(f.value) for f in facts])
     return (ShardedFactorsLinearOperator if facts[0].layers else ShardedLinearOperator)(rows, facts)

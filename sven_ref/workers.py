@@ -1,75 +1,32 @@
 """Dask's client as `sharded` uses it: a task goes to the worker of its shard, results come back in one round trip.
 
 Shard i of S belongs to worker ⌊iN/S⌋ of N, neighbours together; where that one is gone, Dask takes another. A lost
-cluster, for which Dask has many words, is one error here.
+cluster, for which Dask has many words, is one error here. So is one that is silent: nothing waits for ever. A worker
+gives a sign of life every few seconds, also while it computes; who gives none is named, and then given up.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+import uuid
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
+from itertools import count
+from time import monotonic, sleep
 from typing import Any
 
-from .errors import ArgumentError, MissingExtraError, SvenError, check_integer
+from . import shard as on_worker
+from .cluster import NO_WORKERS, dask_extra, logged
+from .errors import ArgumentError, ClusterError
 from .shard import held
 
 LOST = "client: the cluster is lost; θ is as it was before the step, go on from it with a new client"
+POLL, NOTICE, SILENCE = 5.0, 30.0, 300.0  # seconds: from one look to the next, until the silent are named, and given up
+NOBODY = "its cluster has no workers; start some, `dask worker ADDRESS`"
 
-
-class ClusterError(SvenError, ConnectionError):
-    """The scheduler is gone, or has no workers, or a task took several workers with it. θ is as before the step."""
-
-
-@contextmanager
-def connect(workers: int = 2, scheduler: str | None = None, memory_limit: Any = "auto") -> Iterator[Any]:
-    """A `distributed.Client`: of the scheduler at an address, or of `workers` processes here, which end with it.
-
-    `memory_limit` ("2GiB", bytes, "auto") is that of one process here; Dask replaces a worker that exceeds it.
-    """
-    try:
-        import distributed
-    except ImportError as error:
-        message = "dask, distributed: not installed, but sharding needs them; pip install 'sven-ref[dask]'"
-        raise MissingExtraError(message) from error
-    if scheduler is None:
-        options = {"threads_per_worker": 1, "dashboard_address": ":0", "preload": "sven_ref.shard"}
-        n = check_integer("workers", workers)
-        import dask
-
-        timeout = "distributed.scheduler.no-workers-timeout"  # Dask's own is none: it would wait for ever
-        with dask.config.set({timeout: dask.config.get(timeout) or "60s"}):
-            cluster = distributed.LocalCluster(n_workers=n, memory_limit=memory_limit, **options)
-        with cluster, distributed.Client(cluster, direct_to_workers=True) as client:
-            yield client
-        return
-    try:
-        with ThreadPoolExecutor(1) as thread:  # this one may have a loop that runs, as a notebook's does
-            thread.submit(asyncio.run, handshake(scheduler)).result()
-        client = distributed.Client(scheduler)
-    except (OSError, ValueError) as error:
-        why = str(error) or "it is silent"
-        raise ClusterError(f"scheduler = {scheduler!r}: no Dask scheduler answers there ({why})") from error
-    with client:
-        try:
-            yield client
-        except ClusterError:
-            with distributed.utils.silence_logging_cmgr(logging.CRITICAL):  # the error says it
-                client.close()
-            raise
-
-
-async def handshake(address: str) -> None:
-    """Dask's, a second more than Dask allows for a connection: it would wait for ever on a peer that is silent."""
-    from dask import config, utils
-    from distributed import comm
-
-    async with asyncio.timeout(1 + utils.parse_timedelta(config.get("distributed.comm.timeouts.connect"))):
-        peer = await comm.connect(address)
-    await peer.close()
+log = logging.getLogger("sven_ref")
 
 
 def takeover() -> Any:
@@ -89,55 +46,132 @@ def takeover() -> Any:
     return Takeover()
 
 
-def same_version(client: Any) -> None:
-    """Raise unless scheduler and workers have this version: a task that one can't read is waited for in vain."""
-    from . import __version__
+def check_client(client: Any) -> None:
+    """Raise unless it is a client of Dask that waits for results."""
+    if not isinstance(client, dask_extra().Client):
+        kind = type(client).__name__
+        raise ArgumentError(f"client is a {kind}: must be a distributed.Client, as of `with connect(…) as client:`")
+    if client.asynchronous:
+        raise ArgumentError(
+            "client is asynchronous, as of Client(asynchronous=True), or is used in its own event loop: must be one "
+            "that waits for results, as of `with connect(…) as client:`"
+        )
 
-    def version() -> str | None:  # goes by value: what it is to find may not be there
-        try:
-            import sven_ref
-        except ImportError:
-            return None
-        return sven_ref.__version__
 
-    with cluster_errors():
-        versions = {"the scheduler": client.run_on_scheduler(version), **client.run(version)}
-    for who, found in versions.items():
-        if found != __version__:
-            has = f"sven_ref {found}" if found else "no sven_ref"
-            raise ClusterError(f"client: {who} has {has}; install sven_ref {__version__} there, as it is here")
+def check_sent(name: str, x: Any) -> None:
+    """Raise unless x can go to a worker."""
+    from distributed.protocol.pickle import dumps
+
+    try:
+        with logged(logging.CRITICAL + 1):
+            dumps(x, buffer_callback=[].append)  # arrays are not copied
+    except Exception as error:
+        why = str(error).partition("\n")[0]
+        raise ArgumentError(
+            f"{name} is a {type(x).__name__} that can't be sent to workers ({type(error).__name__}: {why}); it must "
+            "be what pickle or cloudpickle can copy: locks, open files and the like are made where they are used"
+        ) from error
+
+
+class Patience:
+    """Who has given no sign of life: named after `NOTICE` seconds, a `ClusterError` after `SILENCE`."""
+
+    def __init__(self) -> None:
+        self.signs: dict[str, tuple[Any, float]] = {}
+        self.named: set[str] = set()
+
+    def look(self, signs: dict[str, Any], silence: float | None = None) -> None:
+        """Signs of life by who gives them: while all is well, each is another than at the last look."""
+        now = monotonic()
+        self.signs = {
+            who: self.signs[who] if who in self.signs and self.signs[who][0] == sign else (sign, now)
+            for who, sign in signs.items()
+        }
+        for who, (_, since) in self.signs.items():
+            if now - since >= (SILENCE if silence is None else silence):
+                raise ClusterError(
+                    f"client: {who}, for {now - since:.0f} s; θ is as it was before the step, go on from it with a new "
+                    "client"
+                )
+            if now - since >= NOTICE and who not in self.named:
+                log.warning("sven_ref waits: %s, for %.0f s", who, now - since)
+                self.named.add(who)
 
 
 class Workers:
     """The workers of a client. `round_trips`: how often results were waited for."""
 
     def __init__(self, client: Any) -> None:
-        if not hasattr(client, "register_plugin"):
-            kind = type(client).__name__
-            raise ArgumentError(f"client is a {kind}: must be a distributed.Client, as of `with connect(…) as client:`")
+        check_client(client)
         self.client, self.round_trips = client, 0
         self.addresses: list[str] = []
+        self.versions, self.checked = on_worker.reader()(), set[str]()
+        self.id, self.numbers, self.groups = uuid.uuid4().hex, count(1), dict[str, Any]()
         self.look()
-        same_version(client)
         with cluster_errors():
             client.register_plugin(takeover())
 
     def look(self) -> None:
-        """Who they are now."""
+        """Who they are now, all of this version; where there are none, wait for as long as a replacement may take."""
+        import dask
+
         if self.client.status != "running":
             raise ClusterError(f"{LOST} (the client is {self.client.status})")
+        patience = Patience()
+        timeout = dask.config.get("distributed.scheduler.no-workers-timeout") or NO_WORKERS
+        while not (found := self.ask(self.client.scheduler.ncores)):
+            patience.look({NOBODY: None}, dask.utils.parse_timedelta(timeout))
+            sleep(0.05)
+        self.addresses = sorted(found)
+        self.check_versions()
+
+    def check_versions(self) -> None:
+        """Raise unless those who came since the last look have these versions: a task that one can't read is waited for
+        in vain, and other code gives another update."""
+        newcomers = [address for address in self.addresses if address not in self.checked]
+        if not newcomers:
+            return
+        client, read = self.client, on_worker.reader()
         with cluster_errors():
-            self.addresses = sorted(self.client.nthreads())
-        if not self.addresses:
-            raise ClusterError("client: its cluster has no workers; start some, `dask worker ADDRESS`")
+            found = self.waited(client.run, read, workers=newcomers, on_error="return")
+            if not self.checked:
+                found = {"the scheduler": self.waited(client.run_on_scheduler, read)} | found
+        for who, theirs in found.items():
+            if isinstance(theirs, OSError):
+                continue  # gone again
+            if isinstance(theirs, Exception):
+                raise ClusterError(f"client: {who} can't say which versions it has ({theirs!r})") from theirs
+            message = on_worker.differing(who, theirs, self.versions)
+            if message:
+                raise ClusterError(message)
+            self.checked.add(who)
+
+    @property
+    def asked(self) -> int:
+        """How many workers the cluster was asked for, where that is known, else how many there are."""
+        return max(len(getattr(self.client.cluster, "worker_spec", ())), len(self.addresses))
 
     def submit(self, place: Fraction | int, task: Callable[..., Any], *args: Any) -> Any:
-        """A future of task(*args), futures among them, for the worker at 0 ≤ place < 1; that of shard i is i/S."""
+        """A future of task(*args), futures among them, for the worker at 0 ≤ place < 1; that of shard i is i/S.
+
+        All futures of one task have keys of one group, whose first is held: a scheduler that we did not start remembers
+        every group there ever was.
+        """
         import dask
 
         where = {"workers": [self.addresses[int(place * len(self.addresses))]], "allow_other_workers": True}
+        name = f"{task.__name__}-{self.id}"
         with cluster_errors(), dask.config.set({"distributed.admin.large-graph-warning-threshold": "1PiB"}):
-            return self.client.submit(task, *args, pure=False, **where)
+            if name not in self.groups:
+                self.groups[name] = self.client.submit(held, None, key=(name, 0))
+            key = (name, next(self.numbers))
+            on_worker.forget_keys()
+            try:
+                with logged(logging.CRITICAL):
+                    return self.client.submit(on_worker.run, self.versions, task, *args, key=key, **where)
+            except TypeError:  # it was changed since it was looked at
+                check_sent("problem or part", args)
+                raise
 
     def map(self, task: Callable[..., Any], *args: Sequence[Any]) -> list[Any]:
         """A future of task(…) for each shard; args hold one value a shard."""
@@ -162,14 +196,67 @@ class Workers:
         """Wait until they are done; until then what is sent is still the caller's memory."""
         from distributed import wait
 
+        patience, waiting = Patience(), True
         with cluster_errors(futures):
-            wait(futures)
+            while waiting:
+                try:
+                    waiting = bool(wait(futures, POLL).not_done)
+                except TimeoutError:
+                    patience.look(self.signs())
 
     def fetch(self, futures: Any) -> Any:
         """Their results, in one round trip."""
         self.round_trips += 1
         with cluster_errors(futures if isinstance(futures, list) else [futures]):
-            return self.client.gather(futures)
+            try:
+                return self.waited(self.client.gather, futures)
+            except Exception:
+                if self.client.status == "running":  # it may be of one who came meanwhile and has another version
+                    self.addresses = sorted(self.ask(self.client.scheduler.ncores))
+                    self.check_versions()
+                raise
+
+    def waited(self, call: Callable[..., Any], *args: Any, **options: Any) -> Any:
+        """The result of one of Dask's calls, while the workers that it needs are alive."""
+        patience = Patience()
+        return self.patiently(call(*args, asynchronous=True, **options), lambda: patience.look(self.signs()))
+
+    def ask(self, call: Callable[..., Any]) -> Any:
+        """The scheduler's answer."""
+        patience, sign = Patience(), {f"the scheduler {self.client.scheduler.address} does not answer": None}
+        patience.look(sign)
+        with cluster_errors():
+            return self.patiently(call(), lambda: patience.look(sign))
+
+    def patiently(self, answer: Coroutine[Any, Any, Any], look: Callable[[], None]) -> Any:
+        """What the client's loop makes of a coroutine; every `POLL` seconds until then, a look at who is alive."""
+        future = asyncio.run_coroutine_threadsafe(answer, self.client.loop.asyncio_loop)
+        while True:
+            try:
+                return future.result(POLL)
+            except TimeoutError:
+                if future.done():
+                    raise
+            except KeyboardInterrupt:
+                future.cancel()
+                raise
+            look()
+
+    def signs(self) -> dict[str, Any]:
+        """Signs of life of the workers that make or hold anything of this client."""
+        scheduler = self.client.scheduler
+        who = self.ask(scheduler.identity)["workers"]
+        tasks, data = self.ask(scheduler.processing), self.ask(scheduler.has_what)
+        signs: dict[str, Any] = {}
+        for address, worker in who.items():
+            keys = {*tasks.get(address, ()), *data.get(address, ())}
+            if keys.isdisjoint(self.client.futures):
+                continue
+            if worker["status"] == "paused":
+                signs[f"the worker {address} is paused, since its memory is nearly full (memory_limit)"] = None
+            else:
+                signs[f"the worker {address} gives no sign of life, as if it were frozen"] = worker["last_seen"]
+        return signs if who else {NOBODY: None}
 
 
 @contextmanager
@@ -183,6 +270,8 @@ def cluster_errors(futures: Sequence[Any] = ()) -> Iterator[None]:
 
     try:
         yield
+    except ClusterError:
+        raise
     except (CancelledError, ClosedClientError, KilledWorker, NoValidWorkerError, NoWorkerError, OSError) as error:
         if isinstance(error, OSError) and any(future.status == "error" for future in futures):
             raise

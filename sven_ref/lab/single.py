@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ..errors import ArgumentError, check_choice
-from ..workers import ClusterError, connect
+from ..cluster import connect
+from ..errors import ArgumentError, ClusterError, check_choice
 from .console import bar, check_out, require
 from .options import OPTIMIZERS, PROBLEM, option_names, parse, required
 from .protocols import read

@@ -1,0 +1,407 @@
+"""What may go wrong with processes and servers: each is one error that names it, in a stated time, or goes on."""
+
+import asyncio
+import logging
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from contextlib import contextmanager
+
+import autograd.numpy as anp
+import numpy as np
+import pytest
+from clusters import briefly, distributed, needs_dask, separate_cluster
+
+import sven_ref as sr
+from sven_ref import cluster, workers
+from sven_ref.errors import ArgumentError, ClusterError
+from sven_ref.sharded import ShardedProblem, connect
+
+pytestmark = needs_dask
+NET = sr.MLP((3, 4, 1), "tanh")
+THETA = NET.init(0)
+X = np.random.default_rng(0).standard_normal((12, 3))
+BATCH = (X, np.sin(X[:, :1]))
+PROBLEM = sr.Problem(NET, kappa=1.0)
+
+
+def step(problem):
+    return sr.step(problem, THETA, BATCH, lr=0.1, k=2, solver="gram")[0]
+
+
+def kill(client):
+    for pid in client.run(os.getpid).values():
+        os.kill(pid, signal.SIGKILL)
+
+
+@pytest.fixture(scope="module")
+def client():
+    with connect(2) as client:
+        yield client
+
+
+# --- a scheduler that is none
+
+
+def banner(text):
+    return lambda peer: peer.sendall(text)
+
+
+def answer(text):
+    return lambda peer: peer.recv(8) and peer.sendall(text)
+
+
+SERVERS = {
+    "ssh": (banner(b"SSH-2.0-OpenSSH_9.6\r\n"), "it speaks another protocol"),
+    "smtp": (banner(b"220 mail.example.com ESMTP\r\n"), "it speaks another protocol"),
+    "http": (answer(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n"), "it speaks another protocol"),
+    "redis": (answer(b"-ERR unknown command\r\n"), "it speaks another protocol"),
+    "tls": (answer(bytes.fromhex("15030300020246") * 9), "it speaks another protocol"),
+    "zeros": (banner(bytes(4096)), "it speaks another protocol"),
+    "ones": (banner(b"\xff" * 4096), "it speaks another protocol"),
+    "a short frame": (banner((40).to_bytes(8, "little") + b"x" * 400), "it speaks another protocol"),
+    "an empty frame": (banner((8).to_bytes(8, "little") + bytes(8)), "it speaks another protocol"),
+    "a long frame": (banner((10**9).to_bytes(8, "little") + b"x"), "it is silent"),
+    "closes at once": (lambda peer: peer.close(), "it closes the connection"),
+    "closes after a word": (lambda peer: (peer.sendall(b"x"), peer.close()), "it closes the connection"),
+    "silent": (lambda peer: None, "it is silent"),
+    **{
+        f"random {seed}": (banner(np.random.default_rng(seed).bytes(4096)), "it speaks another protocol")
+        for seed in range(5)
+    },
+}
+
+
+@contextmanager
+def server(talk):
+    """The address of one that says this to whoever comes."""
+    peers = []
+
+    def accept():
+        while True:
+            try:
+                peer, _ = listener.accept()
+                peers.append(peer)
+                talk(peer)
+            except OSError:
+                return
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=accept, daemon=True).start()
+        yield f"tcp://127.0.0.1:{listener.getsockname()[1]}"
+        listener.shutdown(socket.SHUT_RDWR)
+    for peer in peers:
+        peer.close()
+
+
+@pytest.mark.parametrize("kind", SERVERS)
+def test_a_server_that_is_no_scheduler(kind):
+    talk, why = SERVERS[kind]
+    with briefly(), server(talk) as address, pytest.raises(ClusterError) as raised, connect(scheduler=address):
+        pass
+    assert str(raised.value) == f"scheduler = '{address}': no Dask scheduler answers there ({why})"
+
+
+def test_a_worker_or_a_nanny_is_no_scheduler(client):
+    worker = client.cluster.workers[0]
+    for address, kind in ((worker.worker_address, "Worker"), (worker.address, "Nanny")):
+        with pytest.raises(ClusterError, match=rf"no Dask scheduler answers there \(it is a {kind} of Dask\)"):
+            connect(scheduler=address).__enter__()
+
+
+@pytest.mark.parametrize("scheduler", [8786, b"tcp://127.0.0.1:8786", ("127.0.0.1", 8786), True])
+def test_what_is_no_address(scheduler):
+    with pytest.raises(ArgumentError, match=r"scheduler is a .*: must be an address, such as"):
+        connect(scheduler=scheduler).__enter__()
+
+
+# --- processes that do not start
+
+
+@pytest.mark.parametrize("limit", ["64MiB", "1kB", "", 2, 0.0001, "191MiB", -5, 100_000_000])
+def test_a_memory_limit_below_what_a_worker_takes(limit):
+    with pytest.raises(ClusterError, match=rf"memory_limit = {limit!r}: is .* must be at least 192.00 MiB"):
+        connect(1, memory_limit=limit).__enter__()
+
+
+@pytest.mark.parametrize("limit", ["lots", [], float("nan"), True, "2 parsecs"])
+def test_what_is_no_memory_limit(limit):
+    with pytest.raises(ArgumentError, match=rf"memory_limit = {re.escape(repr(limit))}: must be 'auto'"):
+        connect(1, memory_limit=limit).__enter__()
+
+
+def test_a_process_that_ends_while_it_starts(monkeypatch, capfd):
+    """Killed, or without memory: one error, and neither a log nor a process is left."""
+    started = distributed.nanny.WorkerProcess.start
+
+    async def killed(self):
+        asyncio.get_running_loop().call_later(0.05, lambda: self.process and os.kill(self.process.pid, signal.SIGKILL))
+        return await started(self)
+
+    monkeypatch.setattr(distributed.nanny.WorkerProcess, "start", killed)
+    with pytest.raises(ClusterError, match=r"workers = 2, memory_limit = 'auto': a process ended while it started"):
+        connect(2).__enter__()
+    assert capfd.readouterr().err.count("\n") == 0
+
+
+def test_a_script_without_its_guard(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text("from sven_ref.sharded import connect\nwith connect(1):\n    pass\n")
+    run = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=120, check=False)
+    assert run.returncode == 1
+    assert run.stderr.splitlines()[-1].startswith("sven_ref.errors.ClusterError: workers = 1")
+    assert "if __name__ == '__main__'" in run.stderr.splitlines()[-1]
+
+
+# --- who waits
+
+
+def test_all_workers_killed_between_two_steps():
+    with connect(2) as client:
+        sharded = ShardedProblem(PROBLEM, client)
+        expected = step(sharded)
+        for _ in range(2):
+            client.wait_for_workers(2, timeout=60)
+            time.sleep(1)  # Dask gives up a worker that is killed while it registers
+            kill(client)
+            assert np.array_equal(step(sharded), expected)
+
+
+def test_as_many_shards_as_workers_were_asked_for():
+    """And not as there are now: other shards, other bits."""
+    with connect(2) as client:
+        expected = step(ShardedProblem(PROBLEM, client))
+        os.kill(next(iter(client.run(os.getpid).values())), signal.SIGKILL)
+        while len(client.nthreads()) == 2:
+            time.sleep(0.01)
+        sharded = ShardedProblem(PROBLEM, client)
+        assert sharded.n_shards == 2
+        assert np.array_equal(step(sharded), expected)
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    monkeypatch.setattr(workers, "POLL", 0.2)
+    monkeypatch.setattr(workers, "NOTICE", 6.0)  # a worker's heartbeat comes every few seconds
+    monkeypatch.setattr(workers, "SILENCE", 10.0)
+
+
+@contextmanager
+def frozen(pid):
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+def test_a_frozen_worker_is_named_and_then_given_up(impatient, caplog):
+    with connect(1) as client:
+        sharded = ShardedProblem(PROBLEM, client)
+        expected = step(sharded)
+        (pid,) = client.run(os.getpid).values()
+        with (
+            frozen(pid),
+            pytest.raises(ClusterError, match=r"the worker tcp://\S+ gives no sign of life.*θ is as it was"),
+        ):
+            step(sharded)
+        assert [r.name for r in caplog.records].count("sven_ref") == 1
+        assert np.array_equal(step(sharded), expected)  # it was frozen and is not lost
+
+
+def test_a_frozen_worker_of_ours_is_replaced(monkeypatch):
+    monkeypatch.setattr(cluster, "REPLACED", "4s")
+    with connect(2) as client:
+        sharded = ShardedProblem(PROBLEM, client)
+        expected = step(sharded)
+        pid = next(iter(client.run(os.getpid).values()))
+        os.kill(pid, signal.SIGSTOP)
+        assert np.array_equal(step(sharded), expected)
+
+
+class Long:
+    """A loss that takes longer than a silent worker is waited for."""
+
+    def __call__(self, f, y):
+        end = time.monotonic() + 12
+        while time.monotonic() < end:
+            np.linalg.svd(np.ones((200, 200)))
+        return anp.sum((f - y) ** 2, axis=1)
+
+
+def test_a_worker_that_computes_for_long_is_not_silent(impatient, caplog):
+    with connect(1) as client:
+        ShardedProblem(sr.Problem(NET, Long()), client, 1).residuals(THETA, BATCH)
+    assert "sven_ref" not in [r.name for r in caplog.records]
+
+
+def test_a_frozen_scheduler_is_named_and_then_given_up(tmp_path, impatient, caplog):
+    with separate_cluster(tmp_path) as (address, scheduler), briefly(), connect(scheduler=address) as client:
+        client.wait_for_workers(1, timeout=60)
+        sharded = ShardedProblem(PROBLEM, client)
+        expected = step(sharded)
+        with frozen(scheduler.pid), pytest.raises(ClusterError, match=r"the scheduler tcp://\S+ does not answer"):
+            step(sharded)
+        assert "sven_ref waits: the scheduler" in caplog.text
+        assert np.array_equal(step(sharded), expected)
+
+
+def test_no_worker_ever_comes(tmp_path, impatient):
+    with separate_cluster(tmp_path, workers=0) as (address, _), connect(scheduler=address) as client:
+        import dask
+
+        with (
+            dask.config.set({"distributed.scheduler.no-workers-timeout": "0.5s"}),
+            pytest.raises(ClusterError, match="its cluster has no workers; start some, `dask worker ADDRESS`"),
+        ):
+            ShardedProblem(PROBLEM, client)
+
+
+# --- versions
+
+
+PRELOAD = """
+import {module}
+{change}
+"""
+
+
+@pytest.mark.parametrize(
+    ("module", "change", "message"),
+    [
+        ("sven_ref", "sven_ref.__version__ = '0.0.1'", r"has sven_ref 0\.0\.1; install sven_ref"),
+        (
+            "importlib.metadata as m",
+            "m.version = lambda name, v=m.version: '1.0' if name == 'numpy' else v(name)",
+            r"has numpy 1\.0; install numpy",
+        ),
+        (
+            "importlib.metadata as m",
+            "m.version = lambda name, v=m.version: '1.0' if name == 'autograd' else v(name)",
+            r"has autograd 1\.0; install autograd",
+        ),
+    ],
+)
+@pytest.mark.parametrize("when", ["between two steps", "in the middle of one"])
+def test_a_worker_of_another_version_that_comes_later(tmp_path, module, change, message, when):
+    (tmp_path / "other.py").write_text(PRELOAD.format(module=module, change=change))
+    with separate_cluster(tmp_path) as (address, _), connect(scheduler=address) as client:
+        client.wait_for_workers(1, timeout=60)
+        sharded = ShardedProblem(PROBLEM, client, 2)
+        step(sharded)
+        own = list(client.nthreads())
+        run = [sys.executable, "-m", "distributed.cli.dask_worker", address, "--nthreads", "1", "--no-nanny"]
+        other = subprocess.Popen(
+            [*run, "--no-dashboard", "--preload", tmp_path / "other.py"], stderr=subprocess.DEVNULL
+        )
+        try:
+            client.wait_for_workers(2, timeout=60)
+            if when == "in the middle of one":  # the client has not seen it when it goes for its tasks
+                (new,) = set(client.nthreads()) - set(own)
+                sharded.workers.checked.add(new)
+            with pytest.raises(ClusterError, match=rf"client: .* {message} \S+ there, as it is here"):
+                step(sharded)
+        finally:
+            other.kill()
+            other.wait()
+
+
+# --- what is no client, and what can't be sent
+
+
+@pytest.mark.parametrize("wrong", [None, 5, "tcp://127.0.0.1:8786", object, "Client", "LocalCluster", connect, "fake"])
+def test_what_is_no_client(client, wrong):
+    fake = type("Fake", (), {"register_plugin": print, "status": "running"})()
+    wrong = {"Client": distributed.Client, "LocalCluster": client.cluster, "fake": fake}.get(wrong, wrong)
+    with pytest.raises(ArgumentError, match=r"client is a \w+: must be a distributed.Client, as of"):
+        ShardedProblem(PROBLEM, wrong)
+
+
+def test_an_asynchronous_client(client):
+    """dask/dask#8840, dask/distributed#4820: as in a notebook."""
+
+    async def tried():
+        async with distributed.Client(client.scheduler.address, asynchronous=True) as other:
+            with pytest.raises(ArgumentError, match=r"client is asynchronous, as of Client\(asynchronous=True\)"):
+                ShardedProblem(PROBLEM, other)
+            return await asyncio.to_thread(lambda: step(ShardedProblem(PROBLEM, other)))
+
+    assert np.array_equal(asyncio.run(tried()), step(ShardedProblem(PROBLEM, client)))
+
+
+def test_a_client_that_waits_may_be_used_where_a_loop_runs(client):
+    async def tried():
+        return step(ShardedProblem(PROBLEM, client))
+
+    assert np.array_equal(asyncio.run(tried()), step(ShardedProblem(PROBLEM, client)))
+
+
+class Holds:
+    """A loss, a model, a part that holds something."""
+
+    def __init__(self, thing):
+        self.thing = thing
+
+    def __call__(self, *_):
+        raise AssertionError
+
+
+class Refuses(Holds):
+    def __reduce__(self):
+        raise RuntimeError("not me")
+
+
+THINGS = {
+    "a lock": threading.Lock,
+    "a generator": lambda: (i for i in ()),
+    "a frame": sys._getframe,
+}
+
+
+@pytest.mark.parametrize("thing", ["a lock", "a generator", "a frame", "refuses"])
+def test_what_can_not_be_sent(client, thing, caplog):
+    held = Refuses(0) if thing == "refuses" else Holds(THINGS[thing]())
+    for name, problem in (
+        ("loss", sr.Problem(NET, held)),
+        ("model", sr.Problem(held)),
+        ("residuals", sr.Problem(residuals=held)),
+        ("loss", sr.Problem(NET, lambda f, y: held)),
+    ):
+        with pytest.raises(ArgumentError, match=f"{name} is a .* that can't be sent to workers"):
+            ShardedProblem(problem, client)
+    later = sr.Problem(NET)
+    own = ShardedProblem(later, client)
+    later.note = held
+    with pytest.raises(ArgumentError, match="can't be sent to workers"):
+        own.residuals(THETA, BATCH)
+    parts = [BATCH, held]
+    with pytest.raises(ArgumentError, match=r"parts\[1\] is a .* that can't be sent to workers"):
+        ShardedProblem(PROBLEM, client).scatter(parts)
+    assert not [r for r in caplog.records if r.levelno >= logging.WARNING and r.name.startswith("sven_ref")]
+
+
+# --- memory
+
+
+def test_nothing_is_kept_of_a_step():
+    """No span, group, key or message of Dask stays, however many steps there are (tests/benchmarks/bench_memory.py)."""
+    from dask.utils import key_split
+
+    with connect(1) as client:
+        sharded = ShardedProblem(PROBLEM, client, 2)
+        scheduler = client.cluster.scheduler
+        sizes = []
+        for _ in range(3):
+            for _ in range(8):
+                step(sharded)
+            time.sleep(0.5)
+            stream = next(iter(scheduler.stream_comms.values()))
+            sizes.append((len(scheduler.task_groups), len(scheduler.task_prefixes), len(stream.recent_message_log)))
+        assert sizes[1] == sizes[2]
+        assert "spans" not in scheduler.extensions
+        assert key_split.cache_info().currsize <= 1000 + 50
