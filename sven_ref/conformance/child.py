@@ -19,7 +19,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..errors import ArgumentError, check_number
-from . import protocol
+from . import hints, protocol
 from .protocol import AdapterError, Answer, Hello, ProtocolError
 
 LINE = 4 << 20  # bytes in one answer
@@ -83,16 +83,22 @@ class Process:
                 if left > 0 and not ended:
                     continue
                 if left <= 0:
-                    hint = "" if self.buffer else "; is every answer ended by a newline and flushed?"
-                    raise Timeout(f"no answer in {timeout:g} s{hint}") from None
+                    raise Timeout(f"no answer in {timeout:g} s: {hints.of_silence(self.buffer)}") from None
                 data = b""  # it is gone, and a process it left behind holds the pipe
             if not data:
-                raise ProtocolError(f"{self.ending()} before it answered")
+                raise ProtocolError(self.early_end())
             self.buffer += data
             if len(self.buffer) > LINE and b"\n" not in self.buffer[:LINE]:
                 raise ProtocolError(f"more than {LINE} bytes without an end of line")
         data, _, self.buffer = self.buffer.partition(b"\n")
         return data
+
+    def early_end(self) -> str:
+        """An end instead of an answer, in words."""
+        end = f"{self.ending()} before it answered"
+        if self.buffer:
+            return f"{end}: {hints.of_silence(self.buffer)}"
+        return f"{end}: it has to read lines until it is told to stop" if self.popen.poll() == 0 else end
 
     def ending(self) -> str:
         """How the child ended, in words."""
@@ -153,7 +159,7 @@ class Child:
         except ProtocolError as error:
             raise AdapterError(f"{command}: {self._drop(error)}") from None
         except OSError as error:
-            raise AdapterError(f"{command}: can't be started: {error}") from None
+            raise AdapterError(f"{command}: can't be started: {error}{hints.of_command(command, error)}") from None
 
     def _start(self) -> Hello:
         self.process = Process(self.argv)
@@ -167,8 +173,10 @@ class Child:
             return str(error)
         self.process.end()
         stderr = self.process.stderr.decode("utf-8", "backslashreplace").strip().splitlines()[-12:]
+        answered = any(hints.whole(text.encode()) for text in stderr)
         self.process = None
-        return "\n".join([str(error), *(f"stderr: {text}" for text in stderr)])
+        hint = ["what came on standard error looks like an answer: print answers on standard output"] * answered
+        return "\n".join([str(error), *hint, *(f"stderr: {text}" for text in stderr)])
 
     def ask(self, question: Mapping[str, Any]) -> Answer:
         """The answer to one case; never raises for anything the child does."""

@@ -124,7 +124,7 @@ class Answers:
         self.hello = Hello(Path(path).name, "answers", OPS, tuple(dtype for dtype in DTYPES if dtype in dtypes))
 
     def _add(self, entry: bytes) -> None:
-        message, tokens = protocol.decode(entry)
+        message, fault = protocol.decode(entry, "each line of the file must be one JSON object")
         id, dtype = message.pop("id", None), message.pop("dtype", None)
         if not isinstance(id, str) or dtype not in DTYPES:
             raise ProtocolError(
@@ -132,7 +132,7 @@ class Answers:
             )
         if (id, dtype) in self.answers:
             raise ProtocolError(f"a second answer to {id} in {dtype}")
-        self.answers[id, dtype] = protocol.check_answer(message, tokens)
+        self.answers[id, dtype] = protocol.check_answer(message, fault)
 
     def ask(self, question: Mapping[str, Any]) -> Answer:
         """The answer to one case."""
