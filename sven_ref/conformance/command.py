@@ -144,8 +144,7 @@ def path() -> int:
 
 def chosen(level: Sequence[str], dtype: Sequence[str], only: Sequence[str]) -> list[loader.Case]:
     """The cases of a selection."""
-    cases = runner.select(loader.load().cases, level or LEVELS, only)
-    return [case for case in cases if not dtype or set(dtype) & set(case.dtypes)]
+    return runner.select(loader.load().cases, level or LEVELS, only, dtype or DTYPES)
 
 
 def list_cases(level: Sequence[str], dtype: Sequence[str], only: Sequence[str]) -> int:

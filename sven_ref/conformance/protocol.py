@@ -20,10 +20,9 @@ from typing import Any, NamedTuple
 from ..errors import SvenError
 from ..strict_json import JSONError, loads_strict
 from . import hints
-from .loader import Case
+from .loader import OPS, Case
 
 PROTOCOL = 1
-OPS = ("matvec", "rmatvec", "pinv_apply", "step", "natural_gradient", "jacobian", "trajectory")
 DTYPES = ("float64", "float32")
 REST = "standard output is for answers alone, print anything else on standard error"
 ANSWERS: dict[str, type] = {"output": dict, "error": str, "skip": str}

@@ -542,7 +542,17 @@ def test_levels_dtypes_and_patterns_select():
     [
         ({"levels": ["basic"]}, "level = 'basic': must be one of 'core', 'strict'"),
         ({"dtypes": ["float16"]}, "dtype = 'float16': must be one of 'float64', 'float32'"),
-        ({"only": ["nothing-*"]}, "no case is left"),
+        ({"only": ["nothing-*"]}, "only = 'nothing-*': fits no case; `sven-ref vectors list` prints all ids"),
+        ({"only": ["matvec-*", "typo-*"]}, "only = 'typo-*': fits no case"),
+        ({"only": ["typo-*", "matvec-*"]}, "only = 'typo-*': fits no case"),
+        ({"only": ["matvec-hand-wid"]}, "only = 'matvec-hand-wid': fits no case; is it 'matvec-hand-wide'?"),
+        ({"only": ["MATVEC-*"]}, "only = 'MATVEC-*': fits no case"),
+        ({"only": [""]}, "only = '': fits no case"),
+        (
+            {"only": ["matvec-*", "jacobian-*"], "levels": ["core"]},
+            "only = 'jacobian-*': fits no case of level core in float64, float32",
+        ),
+        ({"only": ["matvec-huge"], "dtypes": ["float32"]}, "only = 'matvec-huge': fits no case of level core"),
     ],
 )
 def test_selections_that_are_none_end_the_adapter(child, options, said):
@@ -692,7 +702,7 @@ def test_a_child_on_the_command_line(tmp_path, child, capsys):
         (["--answers", "/nowhere/answers"], 3, "No such file"),
         (["--cmd", "x", "--timeout", "0"], 2, "timeout = 0.0"),
         (["--module", "json"], 2, "must be pkg.mod:name"),
-        (["--module", "sven_ref.conformance.adapter:dense", "--only", "x"], 2, "no case is left"),
+        (["--module", "sven_ref.conformance.adapter:dense", "--only", "x"], 2, "fits no case"),
         (
             ["--module", "sven_ref.conformance.adapter:dense", "--only", "matvec-*", "--json", "/nowhere/r"],
             2,
@@ -737,8 +747,10 @@ def test_vectors_on_the_command_line(capsys):
     case = SUITE.cases[0]
     assert json.loads(out("show", case.id).out)["expected"] == case.expected
     assert "id = 'no-such'" in out("show", "no-such", code=2).err
-    assert "no case is left" in out("list", "--only", "x", code=2).err
-    assert "no case is left" in out("questions", "--only", "x", code=2).err
+    assert "only = 'x': fits no case" in out("list", "--only", "x", code=2).err
+    assert "only = 'x': fits no case" in out("list", "--only", "matvec-*", "x", code=2).err
+    assert "only = 'matvec-huge': fits" in out("list", "--only", "matvec-huge", "--dtype", "float32", code=2).err
+    assert "only = 'x': fits no case" in out("questions", "--only", "x", code=2).err
     asked = [json.loads(line) for line in out("questions", "--dtype", "float64").out.splitlines()]
     assert [(q["command"], q["id"], q["dtype"]) for q in asked] == [
         ("case", case.id, "float64") for case in SUITE.cases if "float64" in case.dtypes
