@@ -13,13 +13,14 @@ import queue
 import shlex
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..errors import ArgumentError, check_number
-from . import hints, protocol
+from . import hints, protocol, watch
 from .protocol import AdapterError, Answer, Hello, ProtocolError
 
 LINE = 4 << 20  # bytes in one answer
@@ -33,23 +34,41 @@ class Timeout(ProtocolError):
     """No answer in time."""
 
 
+def watcher() -> Any:
+    """A process that ends another, whose number it is told, when this one ends."""
+    return subprocess.Popen(
+        [sys.executable, "-I", "-S", watch.__file__],
+        bufsize=0,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,  # Ctrl-C is not for it
+    )
+
+
 class Process:
     """One running child. Threads move the bytes, a pipe each, so that no side waits for the other without limit."""
 
-    def __init__(self, argv: Sequence[str]) -> None:
-        self.popen: Any = subprocess.Popen(
-            argv,
-            bufsize=0,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,  # so that its own children can be ended with it
-            env={**os.environ, "PYTHONUNBUFFERED": "1"},
-        )
+    def __init__(self, argv: Sequence[str], stderr: int | None = subprocess.PIPE) -> None:
+        self.watcher = watcher()
+        try:
+            self.popen: Any = subprocess.Popen(
+                argv,
+                bufsize=0,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                start_new_session=True,  # so that its own children can be ended with it
+                env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            )
+            self.watcher.stdin.write(b"%d\n" % self.popen.pid)
+        except BaseException:
+            self.watcher.communicate()
+            raise
         self.out: queue.Queue[bytes] = queue.Queue(maxsize=8)  # a child that floods waits
         self.to_send: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self.buffer, self.stderr = b"", b""
-        targets = (self._write, self._read, self._read_stderr)
+        targets = (self._write, self._read, *([self._read_stderr] if stderr is not None else []))
         self.threads = [threading.Thread(target=target, daemon=True) for target in targets]
         for thread in self.threads:
             thread.start()
@@ -120,9 +139,10 @@ class Process:
             fault = f"{self.ending()} after stop" if status and grace else None
         except subprocess.TimeoutExpired:
             fault = f"the child did not exit within {grace:g} s of stop" if grace else None
-        with contextlib.suppress(ProcessLookupError):  # it, and what it left behind
-            os.killpg(self.popen.pid, signal.SIGKILL) if hasattr(os, "killpg") else self.popen.kill()
+        watch.end(self.popen.pid, group_only=self.popen.poll() is not None)  # it, and what it left behind
         self.popen.wait()
+        self.watcher.kill()
+        self.watcher.communicate()
         last = time.monotonic() + 1
         while any(thread.is_alive() for thread in self.threads) and time.monotonic() < last:
             with contextlib.suppress(queue.Empty):  # nothing to make room for: the thread is about to end
@@ -160,6 +180,9 @@ class Child:
             raise AdapterError(f"{command}: {self._drop(error)}") from None
         except OSError as error:
             raise AdapterError(f"{command}: can't be started: {error}{hints.of_command(command, error)}") from None
+        except BaseException:  # Ctrl-C too
+            self.kill()
+            raise
 
     def _start(self) -> Hello:
         self.process = Process(self.argv)
