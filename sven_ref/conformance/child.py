@@ -151,7 +151,7 @@ class Process:
 
 
 class Child:
-    """The adapter started by `command`, split as a shell would and run without one.
+    """The adapter started by `command`, a list of arguments, or a text split as a shell would; no shell runs it.
 
     Attributes
     ----------
@@ -164,30 +164,42 @@ class Child:
     AdapterError : it can't be started, or its first line is no valid hello
     """
 
-    def __init__(self, command: str, timeout: float = 10.0) -> None:
+    def __init__(self, command: str | Sequence[str], timeout: float = 10.0) -> None:
         self.timeout = check_number("timeout", timeout, "of seconds > 0", lambda x: x > 0)
         try:
-            self.argv = shlex.split(command)
+            argv = shlex.split(command) if isinstance(command, str) else list(command)
         except ValueError as error:
             raise ArgumentError(f"cmd = {command!r}: {error}") from None
-        if not self.argv:
-            raise ArgumentError("cmd = '': must name a program")
-        self.lives, self.notes = LIVES, list[str]()
+        if not argv:
+            raise ArgumentError(f"cmd = {command!r}: must name a program")
+        self._begin(argv, command if isinstance(command, str) else shlex.join(command))
+
+    def _begin(self, argv: Sequence[str], name: str) -> None:
+        self.argv, self.lives, self.notes = argv, LIVES, list[str]()
         self.process: Process | None = None
         try:
             self.hello = self._start()
         except ProtocolError as error:
-            raise AdapterError(f"{command}: {self._drop(error)}") from None
+            raise AdapterError(f"{name}: {self._drop(error)}") from None
         except OSError as error:
-            raise AdapterError(f"{command}: can't be started: {error}{hints.of_command(command, error)}") from None
+            raise AdapterError(f"{name}: can't be started: {error}{hints.of_command(name, error)}") from None
         except BaseException:  # Ctrl-C too
             self.kill()
             raise
 
     def _start(self) -> Hello:
-        self.process = Process(self.argv)
+        self.process = self._process()
         start = {"command": "start", "protocol": protocol.PROTOCOL}
-        return protocol.parse_hello(self.process.ask(start, START * self.timeout))
+        return self._hello(self.process.ask(start, START * self.timeout))
+
+    def _process(self) -> Process:
+        return Process(self.argv)
+
+    def _hello(self, line: bytes) -> Hello:
+        return protocol.parse_hello(line)
+
+    def _answer(self, line: bytes, id: str) -> Answer:
+        return protocol.parse_answer(line, id)
 
     def _drop(self, error: Exception) -> str:
         """Kill the child; what it did, and the end of its standard error."""
@@ -209,9 +221,8 @@ class Child:
             if self.process is None and self._start() != self.hello:
                 raise ProtocolError("the child started again and said something else of itself")
             assert self.process is not None
-            return protocol.parse_answer(
-                self.process.ask({"command": "case", **question}, self.timeout), question["id"]
-            )
+            line = self.process.ask({"command": "case", **question}, self.timeout)
+            return self._answer(line, question["id"])
         except (ProtocolError, OSError) as error:
             return Answer("broken", self._drop(error))
 

@@ -78,7 +78,7 @@ def _quantities(case: Case, dtype: str, output: Mapping[str, Any], answer: dict[
         elif name == "rank":
             number = isinstance(output["rank"], int | float | np.number) and not isinstance(output["rank"], bool)
             same = number and output["rank"] == expected
-            message = "" if same else f"rank is {kind(output['rank']).removeprefix('the number ')}: must be {expected}"
+            message = "" if same else f"rank is {kind(output['rank']).removeprefix('the number ')}, not {expected}"
             yield (0.0 if same else math.inf), "rank", message
         else:
             shape = np.shape(expected["whole"] if name == "cluster" else expected)

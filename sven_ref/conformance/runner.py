@@ -26,7 +26,7 @@ from .loader import LEVELS, Case
 from .protocol import DTYPES, Answer, Hello
 
 STATUSES = ("passed", "failed", "broken", "skipped")
-CONFORMING, FAILED, USAGE, NOT_STARTED, INCOMPLETE = range(5)  # exit codes
+CONFORMING, FAILED, USAGE, NOT_STARTED, INCOMPLETE, UNABLE = range(6)  # exit codes
 
 
 class Source(Protocol):

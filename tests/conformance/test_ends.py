@@ -5,6 +5,7 @@ Each is tried on the command itself, in a process of its own.
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,16 +14,18 @@ from pathlib import Path
 
 import pytest
 
+from sven_ref.conformance import loader
+
 ROOT = Path(__file__).parents[2]
 DENSE = "sven_ref.conformance.adapter:dense"
 ENV = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"} | {"PYTHONPATH": str(ROOT)}
+PIPES = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
 COMMAND = [sys.executable, "-m", "sven_ref", "verify"]
 
 
 def verify(*arguments, env=None, cwd=None, **options):
     """The command, to its end."""
-    options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
-    return subprocess.run([*COMMAND, *arguments], env=ENV | (env or {}), cwd=cwd, timeout=120, text=True, **options)
+    return subprocess.run([*COMMAND, *arguments], env=ENV | (env or {}), cwd=cwd, timeout=120, **PIPES | options)
 
 
 # ---------------------------------------------------------------------------------------------------- signals
@@ -133,3 +136,273 @@ def test_a_child_that_hangs_at_its_start_ends_too(tmp_path, sig):
     script.write_text(hanging(HANGS["one with a grandchild"] + "\ntime.sleep(600)", ""))
     arguments = ["--cmd", f"{sys.executable} -S {script} {notes}", "--timeout", "100"]
     end_by(sig, arguments, notes, 2)
+
+
+@needs_proc
+def test_an_adapter_in_python_that_hangs_ends_too(tmp_path):
+    (tmp_path / "mine.py").write_text(
+        "import os, subprocess, time\n"
+        "class Adapter:\n"
+        "    name, version, ops, dtypes = 'mine', '1', ['matvec'], ['float64']\n"
+        "    def run(self, op, dtype, i):\n"
+        "        pid = subprocess.Popen(['sleep', '600'], start_new_session=True).pid\n"
+        "        open('notes', 'a').write(f'{os.getpid()}\\n{pid}\\n')\n"
+        "        time.sleep(600)\n"
+    )
+    code = end_by(signal.SIGTERM, ["--module", "mine:Adapter"], tmp_path / "notes", 2, cwd=tmp_path)
+    assert code == -signal.SIGTERM
+
+
+# ------------------------------------------------------------------------------------- pipes, disks, what is closed
+
+WRONG = """
+from sven_ref.conformance.adapter import Reference
+class Adapter(Reference):
+    def __init__(self):
+        super().__init__("dense")
+    def matvec(self, i):
+        return {"product": -super().matvec(i)["product"]}
+"""
+BUFFERED = [{}, {"PYTHONUNBUFFERED": "1"}]
+
+
+@pytest.fixture
+def wrong(tmp_path):
+    (tmp_path / "wrong.py").write_text(WRONG)
+    return tmp_path
+
+
+@pytest.mark.parametrize("env", BUFFERED, ids=["buffered", "unbuffered"])
+@pytest.mark.parametrize("lines", [0, 1, 3])
+@pytest.mark.parametrize(("module", "code"), [(DENSE, 0), ("wrong:Adapter", 1)])
+def test_a_reader_that_closes_the_pipe_changes_no_exit_code(wrong, module, code, lines, env):
+    """Backblaze/B2_Command_Line_Tool#1071, Sherin-SEF-AI/CanLab#24, pypa/pip#13881."""
+    arguments = [*COMMAND, "--module", module, "--only", "matvec-*"]
+    options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "cwd": wrong}
+    process = subprocess.Popen(arguments, env=ENV | env, **options)
+    for _ in range(lines):
+        assert process.stdout.readline()
+    process.stdout.close()
+    assert process.stderr.read() == ""
+    process.stderr.close()
+    assert process.wait(60) == code
+
+
+@pytest.mark.parametrize("env", BUFFERED, ids=["buffered", "unbuffered"])
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a full disk is /dev/full")
+def test_a_full_disk_loses_no_report(wrong, env):
+    with open("/dev/full", "w") as full:
+        done = verify("--module", "wrong:Adapter", "--only", "matvec-*", stdout=full, cwd=wrong, env=env)
+    assert done.returncode == 5
+    assert "FAILED  matvec-" in done.stderr
+    assert done.stderr.endswith("sven-ref: error: standard output could not be written: No space left on device\n")
+    assert "Traceback" not in done.stderr
+    assert "Exception ignored" not in done.stderr
+
+    with open("/dev/full", "w") as full:
+        files = ["--json", "r.json", "--junit", "r.xml"]
+        done = verify("--module", DENSE, "--only", "matvec-*", *files, stdout=full, stderr=full, cwd=wrong, env=env)
+    assert done.returncode != 1
+    assert json.loads((wrong / "r.json").read_text())["counts"]["failed"] == 0
+    assert (wrong / "r.xml").read_text().startswith("<?xml")
+
+    for option in ("--json", "--junit"):
+        done = verify("--module", DENSE, "--only", "matvec-*", option, "/dev/full", cwd=wrong, env=env)
+        assert done.returncode == 5
+        assert "no claim: only a part of the cases was asked" in done.stdout
+        assert done.stderr == "sven-ref: error: /dev/full: could not be written: No space left on device\n"
+
+
+@pytest.mark.parametrize(
+    ("closed", "code"), [("<&-", 0), ("2>&-", 0), ("<&- 2>&-", 0), (">&-", 5), ("<&- >&-", 5), (">&- 2>&-", 5)]
+)
+def test_pipes_that_are_closed_from_the_start(tmp_path, closed, code):
+    command = f'"$0" -m sven_ref verify --module {DENSE} --only "matvec-*" --json r.json {closed}'
+    done = subprocess.run(["sh", "-c", command, sys.executable], cwd=tmp_path, env=ENV, capture_output=True, text=True)
+    assert done.returncode == code
+    assert "Traceback" not in done.stderr
+    assert json.loads((tmp_path / "r.json").read_text())["counts"]["failed"] == 0
+
+
+@pytest.mark.parametrize("option", ["json", "junit"])
+def test_where_no_file_can_be_written_is_found_before_the_run(tmp_path, option, monkeypatch):
+    (tmp_path / "file").write_text("kept")
+    (tmp_path / "to_nowhere").symlink_to("/nowhere/r")
+    asked = tmp_path / "asked"
+    (tmp_path / "mine.py").write_text(f"open({str(asked)!r}, 'w')")
+    for place, why in {
+        "/nowhere/r": "/nowhere is no directory",
+        "/nowhere/": "must be a file that can be written",
+        ".": "is a directory",
+        "": "is a directory",
+        "file/r": "file is no directory",
+        "to_nowhere": "/nowhere is no directory",
+        "x" * 300: "File name too long",
+    }.items():
+        done = verify("--module", "mine:Adapter", f"--{option}", place, cwd=tmp_path)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert f"{option} = {place!r}: " in done.stderr
+        assert why in done.stderr
+        assert not asked.exists()
+    done = verify("--module", "mine:Adapter", "--json", "r", "--junit", "./r", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "json = 'r', junit = './r': must be two files" in done.stderr
+    assert {path.name for path in tmp_path.iterdir()} == {"file", "to_nowhere", "mine.py"}
+    assert (tmp_path / "file").read_text() == "kept"
+
+
+def test_a_refused_command_makes_no_file(tmp_path):
+    for arguments, code in ((["--module", "nowhere:A"], 3), (["--module", DENSE, "--only", "x"], 2)):
+        assert verify(*arguments, "--json", "r.json", "--junit", "r.xml", cwd=tmp_path).returncode == code
+        assert not [*tmp_path.iterdir()]
+
+
+# --------------------------------------------------------------------------------------------- code that ends its process
+
+EXITS = {  # what run does at the first matvec: what is said of that case
+    "os._exit(0)": ("os._exit(0)", "the child exited with status 0 before it answered"),
+    "os._exit(1)": ("os._exit(1)", "the child exited with status 1 before it answered"),
+    "exit of C": ("ctypes.CDLL(None).exit(0)", "the child exited with status 0 before it answered"),
+    "_exit of C": ("ctypes.CDLL(None)._exit(0)", "the child exited with status 0 before it answered"),
+    "abort": ("os.abort()", "the child was ended by signal 6 (Aborted) before it answered"),
+    "a segmentation fault": ("ctypes.string_at(0)", "the child was ended by signal 11 (Segmentation fault)"),
+    "a signal": ("os.kill(os.getpid(), signal.SIGTERM)", "the child was ended by signal 15 (Terminated)"),
+    "another program": ("os.execv('/bin/true', ['true'])", "the child exited with status 0 before it answered"),
+    "from a thread": ("threading.Thread(target=os._exit, args=(0,)).start(); time.sleep(60)", "status 0 before it"),
+    "KeyboardInterrupt": ("raise KeyboardInterrupt", "status 1 before it answered|signal 2 "),
+    "a closed output": ("os.closerange(3, 100)", "before it answered"),
+}
+ENDS = """
+import ctypes, os, signal, threading, time
+from sven_ref.conformance.adapter import Reference
+class Adapter(Reference):
+    def __init__(self):
+        super().__init__("dense")
+    def run(self, op, dtype, input):
+        if op == "matvec" and dtype == "float64" and not os.path.exists("done"):
+            open("done", "w").close()
+            EXIT
+        return super().run(op, dtype, input)
+"""
+
+
+@pytest.mark.parametrize(("how", "said"), EXITS.values(), ids=EXITS)
+def test_an_adapter_that_ends_its_process_breaks_one_case(tmp_path, how, said):
+    (tmp_path / "mine.py").write_text(ENDS.replace("EXIT", how))
+    done = verify("--module", "mine:Adapter", "--level", "core", "--json", "r.json", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "not conforming: 1 broken" in done.stdout
+    results = json.loads((tmp_path / "r.json").read_text())["results"]
+    (broken,) = [r for r in results if r["status"] != "passed"]
+    assert any(part in broken["message"] for part in said.split("|"))
+
+
+@pytest.mark.parametrize("how", ["os._exit(0)", "raise SystemExit(0)", "import ctypes; ctypes.CDLL(None).exit(0)"])
+@pytest.mark.parametrize("where", ["import", "class", "attribute", "stop"])
+def test_an_adapter_that_ends_its_process_elsewhere(tmp_path, how, where):
+    code = {
+        "import": f"import os; {how}",
+        "class": f"class Adapter:\n    def __init__(self):\n        import os; {how}",
+        "attribute": f"class Adapter:\n    @property\n    def name(self):\n        import os; {how}",
+        "stop": "import atexit, os\nfrom sven_ref.conformance.adapter import dense as Adapter\natexit.register(os._exit, 3)",
+    }
+    (tmp_path / "mine.py").write_text(code[where])
+    done = verify("--module", "mine:Adapter", "--only", "matvec-*", cwd=tmp_path)
+    if where == "stop":
+        assert "note: the child exited with status 3 after stop" in done.stdout
+    else:
+        assert done.returncode == 3
+        assert "sven-ref: error: mine:Adapter: " in done.stderr
+        assert "the child exited with status 0 before it answered" in done.stderr or "SystemExit: 0" in done.stderr
+
+
+def test_what_an_adapter_in_python_prints_and_reads_is_its_own(tmp_path):
+    (tmp_path / "mine.py").write_text(
+        "import os, sys\nfrom sven_ref.conformance.adapter import Reference\nprint('loading')\n"
+        "class Adapter(Reference):\n"
+        "    def __init__(self):\n        super().__init__('dense'); print('made')\n"
+        "    def matvec(self, i):\n"
+        "        os.write(1, b'{}\\n'); print('{\"id\": 1}'); assert sys.stdin.read() == ''\n"
+        "        return super().matvec(i)\n"
+    )
+    (tmp_path / "json.py").write_text("raise ImportError('a file beside the adapter')")
+    done = verify("--module", "mine:Adapter", "--only", "matvec-*", cwd=tmp_path, input="typed\n")
+    assert done.returncode == 0
+    assert "loading" not in done.stdout
+    assert done.stderr.startswith("loading\nmade\n")
+
+
+# ------------------------------------------------------------------------------------------------- vectors, encodings
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("manifest.json", lambda data: None),
+        ("manifest.json", lambda data: b"{}"),
+        ("manifest.json", lambda data: b"null"),
+        ("manifest.json", lambda data: b"[]"),
+        ("manifest.json", lambda data: data[:100]),
+        ("vectors/step.json", lambda data: None),
+        ("vectors/step.json", lambda data: data[:1000]),
+        ("vectors/step.json", lambda data: data.replace(b"1.0", b"1.5", 1)),
+        ("flags.json", lambda data: b"{}"),
+    ],
+)
+def test_vectors_that_are_altered_say_nothing_of_an_adapter(tmp_path, name, change):
+    shutil.copytree(ROOT / "sven_ref", tmp_path / "sven_ref")
+    path = tmp_path / "sven_ref" / "conformance" / name
+    data = change(path.read_bytes())
+    path.unlink()
+    if data is not None:
+        path.write_bytes(data)
+    (tmp_path / "mine.py").write_text("open('asked', 'w')")
+    commands = [["verify", "--module", "mine:Adapter"], ["verify", "--cmd", "touch asked"], ["vectors"]]
+    for command in [*commands, ["vectors", "list"], ["vectors", "show", "step-hand"], ["vectors", "questions"]]:
+        done = subprocess.run(
+            [sys.executable, "-m", "sven_ref", *command], cwd=tmp_path, env=ENV | {"PYTHONPATH": ""}, **PIPES
+        )
+        assert (done.returncode, done.stdout) == (5, "")
+        assert done.stderr.startswith(f"sven-ref: error: {path}")
+        assert done.stderr.count("\n") == 1
+    assert not (tmp_path / "asked").exists()
+
+
+@pytest.mark.parametrize(
+    "env",
+    [
+        {"PYTHONIOENCODING": "ascii"},
+        {"PYTHONIOENCODING": "latin-1"},
+        {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+        {"LC_ALL": "POSIX", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+    ],
+    ids=["ASCII", "Latin-1", "C", "POSIX"],
+)
+def test_every_locale_has_a_report_and_files_in_utf_8(tmp_path, env):
+    """Textualize/rich#212, #826; argrento/huami-token#5."""
+    (tmp_path / "mine.py").write_text(
+        WRONG.replace('"dense")', '"dense")\n        self.name = "σ ≥ τ"'), encoding="utf-8"
+    )
+    files = ["--json", "r.json", "--junit", "r.xml"]
+    arguments = ["--module", "mine:Adapter", "--only", "matvec-*", "rmatvec-*", *files]
+    done = subprocess.run([*COMMAND, *arguments], cwd=tmp_path, env=ENV | env, capture_output=True)
+    assert done.returncode == 1
+    assert b"\\u03c3" in done.stdout
+    assert b"Traceback" not in done.stderr
+    assert json.loads((tmp_path / "r.json").read_text(encoding="utf-8"))["adapter"]["name"] == "σ ≥ τ"
+    assert "σ ≥ τ" in (tmp_path / "r.xml").read_text(encoding="utf-8")
+
+
+# --------------------------------------------------------------------------------------------------------------- Git
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
+def test_a_clone_with_autocrlf_has_the_same_vectors(tmp_path):
+    origin, clone = tmp_path / "origin", tmp_path / "clone"
+    shutil.copytree(ROOT / "sven_ref" / "conformance", origin / "sven_ref" / "conformance")
+    shutil.copy(ROOT / ".gitattributes", origin)
+    git = ["git", "-c", "user.name=n", "-c", "user.email=e", "-C", str(origin)]
+    for command in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "c"]):
+        subprocess.run([*git, *command], check=True)
+    subprocess.run(["git", "clone", "-q", "-c", "core.autocrlf=true", str(origin), str(clone)], check=True)
+    assert loader.load(clone / "sven_ref" / "conformance") == loader.load()

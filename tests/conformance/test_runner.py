@@ -316,7 +316,7 @@ class Planted:
         (Planted(raises=KeyError()), Answer("error", "KeyError")),
         (Planted(raises=SystemExit(1)), Answer("error", "SystemExit: 1")),
         (Planted([1]), Answer("broken", "output = [1]: must be an object")),
-        (Planted(None), Answer("broken", "output = None: must be an object")),
+        (Planted(None), Answer("broken", "run returned None: must return an object; is there a return in it?")),
     ],
 )
 def test_an_adapter_in_process(planted, answer):
@@ -643,7 +643,7 @@ def test_what_an_adapter_says_is_made_printable():
 def test_json_and_junit_hold_every_result():
     run = runner.verify(Module(Wrong))
     run.results += [made("broken", message="crashed"), made("skipped", message="no QR")]
-    document = json.loads(json.dumps(report.as_json(run), allow_nan=False))
+    document = json.loads(report.as_json(run))
     assert document["counts"] == {s: run.counts()[s] for s in runner.STATUSES}
     assert document["exit_code"] == 1
     assert document["adapter"]["name"] == "sven_ref, solver dense"
@@ -706,7 +706,7 @@ def test_a_child_on_the_command_line(tmp_path, child, capsys):
         (
             ["--module", "sven_ref.conformance.adapter:dense", "--only", "matvec-*", "--json", "/nowhere/r"],
             2,
-            "No such file",
+            "json = '/nowhere/r': /nowhere is no directory; must be a file that can be written",
         ),
     ],
 )
@@ -727,8 +727,8 @@ def test_the_help_documents_the_exit_codes(capsys):
     with pytest.raises(SystemExit):
         cli.main(["verify", "--help"])
     out = capsys.readouterr().out
-    codes = (runner.CONFORMING, runner.FAILED, runner.USAGE, runner.NOT_STARTED, runner.INCOMPLETE)
-    assert codes == (0, 1, 2, 3, 4)
+    codes = (runner.CONFORMING, runner.FAILED, runner.USAGE, runner.NOT_STARTED, runner.INCOMPLETE, runner.UNABLE)
+    assert codes == (0, 1, 2, 3, 4, 5)
     for code in codes:
         assert f"\n    {code}  " in out
 
