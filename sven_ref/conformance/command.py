@@ -1,5 +1,8 @@
 """The commands `sven-ref verify` and `sven-ref vectors`.
 
+The adapter, and all that it started, ends with the command, whatever ends that. A reader that closes the pipe
+(sven-ref verify … | head) changes no exit code.
+
 Exit codes of verify:
     0  conforming: nothing failed, and every level that has to hold does (those named by --level, else core)
     1  an answer was wrong, or there was no valid answer
@@ -9,9 +12,6 @@ Exit codes of verify:
     5  nothing is said of the adapter: the vectors are altered or missing, or the report could not be written
     130  interrupted, Ctrl-C
     143  ended by SIGTERM; 128 + n by signal n
-
-The adapter, and what it started, ends with the command in every case. A reader that closes the pipe (| head) changes no
-exit code.
 """
 
 from __future__ import annotations
@@ -138,21 +138,29 @@ def verify(
 
 def check_files(**files: str | None) -> None:
     """Raise `ArgumentError`, before minutes of work, for a place where no file can be written."""
-    named = {option: os.path.realpath(file) for option, file in files.items() if file is not None}
-    for option, path in named.items():
-        folder = os.path.dirname(path)
-        there = os.path.exists(path)
-        if os.path.isdir(path):
-            why = "is a directory"
-        elif not os.path.isdir(folder):
-            why = f"{folder} is no directory"
-        elif not os.access(path if there else folder, os.W_OK):
-            why = "writing is not permitted there"
-        else:
-            continue
-        raise ArgumentError(f"{option} = {files[option]!r}: {why}; must be a file that can be written")
-    if len(set(named.values())) < len(named):
+    named = {option: file for option, file in files.items() if file is not None}
+    for option, file in named.items():
+        if why := unwritable(file):
+            raise ArgumentError(f"{option} = {file!r}: {why}; must be a file that can be written")
+    if len(set(map(os.path.realpath, named.values()))) < len(named):
         raise ArgumentError(f"json = {files['json']!r}, junit = {files['junit']!r}: must be two files")
+
+
+def unwritable(file: str) -> str:
+    """Why no file can be written there; empty where it can, as far as one can see without writing it."""
+    path = os.path.realpath(file)  # a link may lead elsewhere
+    folder = os.path.dirname(path)
+    if not os.path.isdir(folder):
+        return f"{folder} is no directory"
+    if os.path.isdir(path) or file.endswith(os.sep):
+        return "is a directory"
+    try:
+        os.stat(path)
+    except FileNotFoundError:
+        path = folder
+    except OSError as error:
+        return str(error.strerror)
+    return "" if os.access(path, os.W_OK) else "writing is not permitted there"
 
 
 def write(file: str | None, content: Callable[[], bytes]) -> list[str]:
@@ -182,8 +190,9 @@ def show(lines: list[report.Line]) -> list[str]:
 
 def drop(stream: Any) -> None:
     """Send what a stream still holds nowhere, so that it does not fail again when Python ends."""
-    with open(os.devnull, "wb") as nowhere:
-        os.dup2(nowhere.fileno(), stream.fileno())
+    if stream is not None:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
 
 
 def progress(done: int, total: int) -> None:

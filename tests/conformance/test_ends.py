@@ -1,6 +1,6 @@
 """Every end of `sven-ref verify`: signals, closed pipes, full disks, adapters that end their process.
 
-Each is tried on the command itself, in a process of its own.
+What a shell sees is tried on the command itself, in a process of its own.
 """
 
 import json
@@ -10,13 +10,18 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from sven_ref.conformance import loader
+from sven_ref import cli
+from sven_ref.conformance import command, loader, protocol
+from sven_ref.conformance.module_child import ModuleChild
+from sven_ref.conformance.protocol import AdapterError
 
 ROOT = Path(__file__).parents[2]
+SUITE = loader.load()
 DENSE = "sven_ref.conformance.adapter:dense"
 ENV = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"} | {"PYTHONPATH": str(ROOT)}
 PIPES = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
@@ -163,6 +168,7 @@ class Adapter(Reference):
     def matvec(self, i):
         return {"product": -super().matvec(i)["product"]}
 """
+IMPORT = "from sven_ref.conformance.adapter"
 BUFFERED = [{}, {"PYTHONUNBUFFERED": "1"}]
 
 
@@ -172,9 +178,16 @@ def wrong(tmp_path):
     return tmp_path
 
 
-@pytest.mark.parametrize("env", BUFFERED, ids=["buffered", "unbuffered"])
-@pytest.mark.parametrize("lines", [0, 1, 3])
-@pytest.mark.parametrize(("module", "code"), [(DENSE, 0), ("wrong:Adapter", 1)])
+@pytest.mark.parametrize(
+    ("module", "code", "lines", "env"),
+    [
+        (DENSE, 0, 1, BUFFERED[0]),
+        (DENSE, 0, 1, BUFFERED[1]),
+        (DENSE, 0, 0, BUFFERED[1]),
+        ("wrong:Adapter", 1, 0, BUFFERED[0]),
+        ("wrong:Adapter", 1, 3, BUFFERED[1]),
+    ],
+)
 def test_a_reader_that_closes_the_pipe_changes_no_exit_code(wrong, module, code, lines, env):
     """Backblaze/B2_Command_Line_Tool#1071, Sherin-SEF-AI/CanLab#24, pypa/pip#13881."""
     arguments = [*COMMAND, "--module", module, "--only", "matvec-*"]
@@ -188,8 +201,11 @@ def test_a_reader_that_closes_the_pipe_changes_no_exit_code(wrong, module, code,
     assert process.wait(60) == code
 
 
+full_disk = pytest.mark.skipif(not Path("/dev/full").exists(), reason="a full disk is /dev/full")
+
+
+@full_disk
 @pytest.mark.parametrize("env", BUFFERED, ids=["buffered", "unbuffered"])
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a full disk is /dev/full")
 def test_a_full_disk_loses_no_report(wrong, env):
     with open("/dev/full", "w") as full:
         done = verify("--module", "wrong:Adapter", "--only", "matvec-*", stdout=full, cwd=wrong, env=env)
@@ -206,16 +222,17 @@ def test_a_full_disk_loses_no_report(wrong, env):
     assert json.loads((wrong / "r.json").read_text())["counts"]["failed"] == 0
     assert (wrong / "r.xml").read_text().startswith("<?xml")
 
-    for option in ("--json", "--junit"):
-        done = verify("--module", DENSE, "--only", "matvec-*", option, "/dev/full", cwd=wrong, env=env)
-        assert done.returncode == 5
-        assert "no claim: only a part of the cases was asked" in done.stdout
-        assert done.stderr == "sven-ref: error: /dev/full: could not be written: No space left on device\n"
+
+@full_disk
+@pytest.mark.parametrize("option", ["--json", "--junit"])
+def test_a_file_on_a_full_disk_loses_no_report(option, capsys):
+    assert cli.main(["verify", "--module", DENSE, "--only", "matvec-*", option, "/dev/full"]) == 5
+    out, err = capsys.readouterr()
+    assert "no claim: only a part of the cases was asked" in out
+    assert err == "sven-ref: error: /dev/full: could not be written: No space left on device\n"
 
 
-@pytest.mark.parametrize(
-    ("closed", "code"), [("<&-", 0), ("2>&-", 0), ("<&- 2>&-", 0), (">&-", 5), ("<&- >&-", 5), (">&- 2>&-", 5)]
-)
+@pytest.mark.parametrize(("closed", "code"), [("<&- 2>&-", 0), (">&-", 5), ("<&- >&- 2>&-", 5)])
 def test_pipes_that_are_closed_from_the_start(tmp_path, closed, code):
     command = f'"$0" -m sven_ref verify --module {DENSE} --only "matvec-*" --json r.json {closed}'
     done = subprocess.run(["sh", "-c", command, sys.executable], cwd=tmp_path, env=ENV, capture_output=True, text=True)
@@ -225,39 +242,42 @@ def test_pipes_that_are_closed_from_the_start(tmp_path, closed, code):
 
 
 @pytest.mark.parametrize("option", ["json", "junit"])
-def test_where_no_file_can_be_written_is_found_before_the_run(tmp_path, option, monkeypatch):
-    (tmp_path / "file").write_text("kept")
-    (tmp_path / "to_nowhere").symlink_to("/nowhere/r")
-    asked = tmp_path / "asked"
-    (tmp_path / "mine.py").write_text(f"open({str(asked)!r}, 'w')")
+def test_where_no_file_can_be_written_is_found_before_the_run(tmp_path, option, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("file").write_text("kept")
+    Path("to_nowhere").symlink_to("/nowhere/r")
     for place, why in {
         "/nowhere/r": "/nowhere is no directory",
-        "/nowhere/": "must be a file that can be written",
+        "nowhere/": "is a directory",
         ".": "is a directory",
         "": "is a directory",
         "file/r": "file is no directory",
         "to_nowhere": "/nowhere is no directory",
         "x" * 300: "File name too long",
     }.items():
-        done = verify("--module", "mine:Adapter", f"--{option}", place, cwd=tmp_path)
-        assert (done.returncode, done.stdout) == (2, "")
-        assert f"{option} = {place!r}: " in done.stderr
-        assert why in done.stderr
-        assert not asked.exists()
-    done = verify("--module", "mine:Adapter", "--json", "r", "--junit", "./r", cwd=tmp_path)
-    assert done.returncode == 2
-    assert "json = 'r', junit = './r': must be two files" in done.stderr
-    assert {path.name for path in tmp_path.iterdir()} == {"file", "to_nowhere", "mine.py"}
-    assert (tmp_path / "file").read_text() == "kept"
+        assert cli.main(["verify", "--cmd", "touch asked", f"--{option}", place]) == 2
+        err = capsys.readouterr().err
+        assert f"{option} = {place!r}: " in err
+        assert f"{why}; must be a file that can be written\n" in err
+    assert cli.main(["verify", "--cmd", "touch asked", "--json", "r", "--junit", "./r"]) == 2
+    assert "json = 'r', junit = './r': must be two files" in capsys.readouterr().err
+    assert {path.name for path in tmp_path.iterdir()} == {"file", "to_nowhere"}
+    assert Path("file").read_text() == "kept"
 
 
-def test_a_refused_command_makes_no_file(tmp_path):
+def test_a_place_where_writing_is_not_permitted(monkeypatch):
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may write everywhere
+    assert command.unwritable(__file__) == command.unwritable("r") == "writing is not permitted there"
+
+
+def test_a_refused_command_makes_no_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     for arguments, code in ((["--module", "nowhere:A"], 3), (["--module", DENSE, "--only", "x"], 2)):
-        assert verify(*arguments, "--json", "r.json", "--junit", "r.xml", cwd=tmp_path).returncode == code
+        assert cli.main(["verify", *arguments, "--json", "r.json", "--junit", "r.xml"]) == code
         assert not [*tmp_path.iterdir()]
 
 
-# --------------------------------------------------------------------------------------------- code that ends its process
+# ------------------------------------------------------------------------------------------- code that ends its process
 
 EXITS = {  # what run does at the first matvec: what is said of that case
     "os._exit(0)": ("os._exit(0)", "the child exited with status 0 before it answered"),
@@ -287,33 +307,44 @@ class Adapter(Reference):
 
 
 @pytest.mark.parametrize(("how", "said"), EXITS.values(), ids=EXITS)
-def test_an_adapter_that_ends_its_process_breaks_one_case(tmp_path, how, said):
-    (tmp_path / "mine.py").write_text(ENDS.replace("EXIT", how))
-    done = verify("--module", "mine:Adapter", "--level", "core", "--json", "r.json", cwd=tmp_path)
+def test_an_adapter_that_ends_its_process_breaks_one_case(tmp_path, monkeypatch, how, said):
+    monkeypatch.chdir(tmp_path)
+    Path("mine.py").write_text(ENDS.replace("EXIT", how))
+    source = ModuleChild("mine:Adapter")
+    first, again = (source.ask(protocol.question(SUITE["matvec-hand-wide"], "float64")) for _ in range(2))
+    source.close()
+    assert first.kind == "broken"
+    assert any(part in first.value for part in said.split("|"))
+    assert again == ("output", {"product": SUITE["matvec-hand-wide"].expected["product"]})
+
+
+def test_an_exit_in_an_adapter_is_no_success(tmp_path):
+    (tmp_path / "mine.py").write_text(ENDS.replace("EXIT", "os._exit(0)"))
+    done = verify("--module", "mine:Adapter", "--level", "core", cwd=tmp_path)
     assert done.returncode == 1
     assert "not conforming: 1 broken" in done.stdout
-    results = json.loads((tmp_path / "r.json").read_text())["results"]
-    (broken,) = [r for r in results if r["status"] != "passed"]
-    assert any(part in broken["message"] for part in said.split("|"))
 
 
-@pytest.mark.parametrize("how", ["os._exit(0)", "raise SystemExit(0)", "import ctypes; ctypes.CDLL(None).exit(0)"])
-@pytest.mark.parametrize("where", ["import", "class", "attribute", "stop"])
-def test_an_adapter_that_ends_its_process_elsewhere(tmp_path, how, where):
+@pytest.mark.parametrize("how", ["os._exit(0)", "raise SystemExit(0)"])
+@pytest.mark.parametrize("where", ["import", "class", "attribute"])
+def test_an_adapter_that_ends_its_process_before_it_is_asked(tmp_path, monkeypatch, how, where):
+    monkeypatch.chdir(tmp_path)
     code = {
         "import": f"import os; {how}",
         "class": f"class Adapter:\n    def __init__(self):\n        import os; {how}",
         "attribute": f"class Adapter:\n    @property\n    def name(self):\n        import os; {how}",
-        "stop": "import atexit, os\nfrom sven_ref.conformance.adapter import dense as Adapter\natexit.register(os._exit, 3)",
     }
-    (tmp_path / "mine.py").write_text(code[where])
-    done = verify("--module", "mine:Adapter", "--only", "matvec-*", cwd=tmp_path)
-    if where == "stop":
-        assert "note: the child exited with status 3 after stop" in done.stdout
-    else:
-        assert done.returncode == 3
-        assert "sven-ref: error: mine:Adapter: " in done.stderr
-        assert "the child exited with status 0 before it answered" in done.stderr or "SystemExit: 0" in done.stderr
+    Path("mine.py").write_text(code[where])
+    with pytest.raises(AdapterError, match=r"^mine:Adapter: .*(exited with status 0 before it answered|SystemExit: 0)"):
+        ModuleChild("mine:Adapter")
+
+
+def test_an_adapter_with_a_bad_end(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("mine.py").write_text(f"import atexit, os\n{IMPORT} import dense as Adapter\natexit.register(os._exit, 3)")
+    source = ModuleChild("mine:Adapter")
+    source.close()
+    assert source.notes == ["the child exited with status 3 after stop"]
 
 
 def test_what_an_adapter_in_python_prints_and_reads_is_its_own(tmp_path):
@@ -325,7 +356,6 @@ def test_what_an_adapter_in_python_prints_and_reads_is_its_own(tmp_path):
         "        os.write(1, b'{}\\n'); print('{\"id\": 1}'); assert sys.stdin.read() == ''\n"
         "        return super().matvec(i)\n"
     )
-    (tmp_path / "json.py").write_text("raise ImportError('a file beside the adapter')")
     done = verify("--module", "mine:Adapter", "--only", "matvec-*", cwd=tmp_path, input="typed\n")
     assert done.returncode == 0
     assert "loading" not in done.stdout
@@ -349,22 +379,21 @@ def test_what_an_adapter_in_python_prints_and_reads_is_its_own(tmp_path):
         ("flags.json", lambda data: b"{}"),
     ],
 )
-def test_vectors_that_are_altered_say_nothing_of_an_adapter(tmp_path, name, change):
-    shutil.copytree(ROOT / "sven_ref", tmp_path / "sven_ref")
-    path = tmp_path / "sven_ref" / "conformance" / name
+def test_vectors_that_are_altered_say_nothing_of_an_adapter(tmp_path, monkeypatch, capsys, name, change):
+    root = Path(shutil.copytree(ROOT / "sven_ref" / "conformance", tmp_path / "suite"))
+    path = root / name
     data = change(path.read_bytes())
     path.unlink()
     if data is not None:
         path.write_bytes(data)
-    (tmp_path / "mine.py").write_text("open('asked', 'w')")
-    commands = [["verify", "--module", "mine:Adapter"], ["verify", "--cmd", "touch asked"], ["vectors"]]
-    for command in [*commands, ["vectors", "list"], ["vectors", "show", "step-hand"], ["vectors", "questions"]]:
-        done = subprocess.run(
-            [sys.executable, "-m", "sven_ref", *command], cwd=tmp_path, env=ENV | {"PYTHONPATH": ""}, **PIPES
-        )
-        assert (done.returncode, done.stdout) == (5, "")
-        assert done.stderr.startswith(f"sven-ref: error: {path}")
-        assert done.stderr.count("\n") == 1
+    monkeypatch.setattr(loader, "load", partial(loader.load, root))
+    commands = [["verify", "--module", DENSE], ["verify", "--cmd", f"touch {tmp_path}/asked"], ["vectors"]]
+    for arguments in [*commands, ["vectors", "list"], ["vectors", "show", "step-hand"], ["vectors", "questions"]]:
+        assert cli.main(arguments) == 5
+        out, err = capsys.readouterr()
+        assert out == ""
+        assert err.startswith(f"sven-ref: error: {path}")
+        assert err.count("\n") == 1
     assert not (tmp_path / "asked").exists()
 
 
@@ -402,7 +431,7 @@ def test_a_clone_with_autocrlf_has_the_same_vectors(tmp_path):
     shutil.copytree(ROOT / "sven_ref" / "conformance", origin / "sven_ref" / "conformance")
     shutil.copy(ROOT / ".gitattributes", origin)
     git = ["git", "-c", "user.name=n", "-c", "user.email=e", "-C", str(origin)]
-    for command in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "c"]):
-        subprocess.run([*git, *command], check=True)
+    for arguments in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "c"]):
+        subprocess.run([*git, *arguments], check=True)
     subprocess.run(["git", "clone", "-q", "-c", "core.autocrlf=true", str(origin), str(clone)], check=True)
     assert loader.load(clone / "sven_ref" / "conformance") == loader.load()
