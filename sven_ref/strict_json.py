@@ -7,6 +7,7 @@ tokens, and calls what a reader makes of a repeated name unpredictable.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -39,11 +40,10 @@ def loads_strict(text: str | bytes, what: str = "the text", *, parse_int: Callab
 
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         value = dict(pairs)
-        names = [name for name, _ in pairs]
-        for name in value if len(value) < len(pairs) else ():
-            if names.count(name) > 1:
-                faults.append(f"{name!a} twice in {what}")
-                twice.add(name)
+        if len(value) < len(pairs):
+            names = [name for name, times in Counter(name for name, _ in pairs).items() if times > 1]
+            faults.extend(f"{name!a} twice in {what}" for name in names)
+            twice.update(names)
         return value
 
     def token(name: str) -> None:

@@ -60,3 +60,10 @@ def test_what_is_refused(text, said):
 
 def test_equal_names_in_different_objects_are_fine():
     assert loads_strict('{"a": {"a": [{"a": 1}, {"a": 2}]}, "A": 0}') == {"a": {"a": [{"a": 1}, {"a": 2}]}, "A": 0}
+
+
+def test_many_names_twice_take_no_time():
+    text = "{" + ", ".join(f'"{i % 50_000}": 0' for i in range(100_000)) + "}"
+    with pytest.raises(JSONError, match=r"^'0' twice in the text$") as info:
+        loads_strict(text)
+    assert len(info.value.twice) == 50_000

@@ -61,10 +61,11 @@ class Process:
                 start_new_session=True,  # so that its own children can be ended with it
                 env={**os.environ, "PYTHONUNBUFFERED": "1"},
             )
-            self.watcher.stdin.write(b"%d\n" % self.popen.pid)
         except BaseException:
             self.watcher.communicate()
             raise
+        with contextlib.suppress(OSError):  # it has been killed; the child is as good without
+            self.watcher.stdin.write(b"%d\n" % self.popen.pid)
         self.out: queue.Queue[bytes] = queue.Queue(maxsize=8)  # a child that floods waits
         self.to_send: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self.buffer, self.stderr = b"", b""
@@ -167,12 +168,12 @@ class Child:
     def __init__(self, command: str | Sequence[str], timeout: float = 10.0) -> None:
         self.timeout = check_number("timeout", timeout, "of seconds > 0", lambda x: x > 0)
         try:
-            argv = shlex.split(command) if isinstance(command, str) else list(command)
+            argv = shlex.split(command) if isinstance(command, str) else [*map(str, command)]
         except ValueError as error:
             raise ArgumentError(f"cmd = {command!r}: {error}") from None
         if not argv:
             raise ArgumentError(f"cmd = {command!r}: must name a program")
-        self._begin(argv, command if isinstance(command, str) else shlex.join(command))
+        self._begin(argv, command if isinstance(command, str) else shlex.join(argv))
 
     def _begin(self, argv: Sequence[str], name: str) -> None:
         self.argv, self.lives, self.notes = argv, LIVES, list[str]()

@@ -17,7 +17,6 @@ Exit codes of verify:
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import os
 import sys
@@ -183,8 +182,10 @@ def show(lines: list[report.Line]) -> list[str]:
         return []
     except OSError as error:
         drop(sys.stdout)
-        with contextlib.suppress(OSError):  # that is full as well
+        try:
             report.show(lines, sys.stderr)
+        except OSError:  # that is full as well; the exit code says it
+            drop(sys.stderr)
         return [f"standard output could not be written: {error.strerror}"]
 
 
@@ -203,8 +204,10 @@ def progress(done: int, total: int) -> None:
 
 def complain(error: Exception | str, code: int) -> int:
     """One error on standard error; its exit code."""
-    with contextlib.suppress(OSError):  # it is full, or closed: the code says it
-        print(f"sven-ref: error: {error}", file=sys.stderr)
+    try:
+        print(f"sven-ref: error: {error}", file=sys.stderr, flush=True)
+    except OSError:  # it is full, or closed; the exit code says it
+        drop(sys.stderr)
     return code
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from ..strict_json import JSONError, loads_strict
 
+REST = "standard output is for answers alone, print anything else on standard error"
 BYTES = [
     (rb"\xef\xbb\xbf", "it begins with a byte order mark: write UTF-8 without one"),
     (rb"\xff\xfe|\xfe\xff|[^\x00]?\x00", "it is in UTF-16 or UTF-32: write UTF-8"),
@@ -81,11 +82,14 @@ def of_silence(buffer: bytes) -> str:
             "may not flush what it prints, or may wait for the end of its input: it has to read line by line"
         )
     shown = ascii(buffer[:60].decode("utf-8", "backslashreplace"))
-    if buffer.rstrip(b"\r").count(b"\r") or buffer.endswith(b"\r"):
+    line, end, _ = buffer.partition(b"\r")
+    if end and whole(line):
         return rf"{shown} came, which ends with \r: end every answer by \n"
     if whole(buffer):
         return f"{shown} came whole, but no newline after it: end every answer by a newline"
-    return f"only the beginning of a line came: {shown}, {len(buffer)} bytes"
+    if buffer.lstrip().startswith(b"{"):
+        return f"only the beginning of a line came: {shown}, {len(buffer)} bytes"
+    return f"{shown} came, and no end of a line; {REST}"
 
 
 def of_command(command: str, error: OSError) -> str:

@@ -34,7 +34,7 @@ class ModuleChild(Child):
 
     def __init__(self, spec: str) -> None:
         check_spec(spec)
-        path = json.dumps([entry or os.getcwd() for entry in sys.path])
+        path = json.dumps([str(entry) or os.getcwd() for entry in sys.path])
         self.timeout = float("inf")
         self._begin([sys.executable, "-P", "-c", START, path, spec], spec)
 

@@ -24,7 +24,6 @@ from .loader import OPS, Case
 
 PROTOCOL = 1
 DTYPES = ("float64", "float32")
-REST = "standard output is for answers alone, print anything else on standard error"
 ANSWERS: dict[str, type] = {"output": dict, "error": str, "skip": str}
 
 
@@ -66,7 +65,7 @@ def line(message: Mapping[str, Any]) -> bytes:
     return json.dumps(message, allow_nan=False).encode() + b"\n"
 
 
-def decode(data: bytes, rest: str = REST) -> tuple[dict[str, Any], str]:
+def decode(data: bytes, rest: str = hints.REST) -> tuple[dict[str, Any], str]:
     """The JSON object on a line, and what is wrong with it though it can be read: a name twice, NaN; else "".
 
     Raises `ProtocolError`, with the likeliest mistake, for every other line; `rest` is said where none is likely.

@@ -218,9 +218,11 @@ def test_a_full_disk_loses_no_report(wrong, env):
     with open("/dev/full", "w") as full:
         files = ["--json", "r.json", "--junit", "r.xml"]
         done = verify("--module", DENSE, "--only", "matvec-*", *files, stdout=full, stderr=full, cwd=wrong, env=env)
-    assert done.returncode != 1
+    assert done.returncode == 5
     assert json.loads((wrong / "r.json").read_text())["counts"]["failed"] == 0
     assert (wrong / "r.xml").read_text().startswith("<?xml")
+    with open("/dev/full", "w") as full:
+        assert verify("--module", "nowhere:A", stderr=full, env=env).returncode == 3
 
 
 @full_disk

@@ -11,7 +11,7 @@ from sven_ref.conformance.protocol import AdapterError, ProtocolError
 
 ANSWER = {"id": "b", "output": {"product": [1.5, 2.0], "rank": None}}
 TEXT = json.dumps(ANSWER)
-FOREIGN = protocol.REST
+FOREIGN = hints.REST
 ON = "the JSON goes on after the end of the line: print an answer as one line, without indentation"
 LINES = {  # a line of bytes: what is said of it
     "a log line": (b"loss = 0.3", f"not a line of JSON: 'loss = 0.3'; {FOREIGN}"),
@@ -108,6 +108,11 @@ CHILDREN = {  # what a child does when it is asked: what is said of it
         f"print(answer, end='\\r', flush=True){WAIT}",
         r"came, which ends with \r: end every answer by \n",
     ),
+    "a progress bar": (
+        f"print('10 %\\r20 %\\r', end='', flush=True){WAIT}",
+        rf"'10 %\r20 %\r' came, and no end of a line; {FOREIGN}",
+    ),
+    "a prompt": (f"print('> ', end='', flush=True){WAIT}", f"'> ' came, and no end of a line; {FOREIGN}"),
     "a part of an answer": (
         f"print(answer[:20], end='', flush=True){WAIT}",
         'only the beginning of a line came: \'{"id"',
