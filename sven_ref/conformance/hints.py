@@ -56,11 +56,12 @@ def of_text(text: str, error: json.JSONDecodeError, rest: str) -> str:
         if re.match(pattern, start):
             return hint.format(at=ascii(at))
     before, brace, _ = text.partition("{")
-    if error.msg == "Extra data" and text.lstrip()[0] in "{[":
+    begun = text.lstrip().startswith(("{", "["))
+    if error.msg == "Extra data" and begun:
         return "more than one answer on the line" if at[0] in "{[" else f"after the answer on its line comes {at!a}"
     if before.strip() and whole(text[len(before) :].encode()):
         return f"before the answer on its line comes {before[:24]!a}; {rest}"
-    if text.lstrip()[0] in "{[" and (error.pos >= len(text.rstrip()) or error.msg.startswith("Unterminated string")):
+    if begun and (error.pos >= len(text.rstrip()) or error.msg.startswith("Unterminated string")):
         return "the JSON goes on after the end of the line: print an answer as one line, without indentation"
     return f"{error.msg} at character {error.pos}, {at!a}" if brace and not before.strip() else rest
 

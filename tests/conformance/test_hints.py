@@ -4,6 +4,8 @@ import json
 import sys
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sven_ref.conformance import hints, protocol
 from sven_ref.conformance.child import Child
@@ -79,6 +81,23 @@ def test_what_a_line_most_likely_is(line, said):
         protocol.parse_answer(line, "b")
     assert said in str(info.value)
     assert len(str(info.value)) <= 300  # the report shows all of it
+
+
+PIECES = st.sampled_from(
+    [b"{", b"}", b"[", b'"id"', b": ", b", ", b"NaN", b"\x00", b"\xff", b"\xc2\xa0", b"'", b"\x1b[0m"]
+)
+
+
+@given(st.lists(PIECES | st.binary(max_size=3), max_size=9), st.integers(0, 60), st.integers(0, 60))
+def test_whatever_comes_is_answered_or_refused_in_words(pieces, start, stop):
+    for line in (b"".join(pieces), TEXT[:start].encode() + b"".join(pieces) + TEXT[stop:].encode()):
+        try:
+            said = protocol.parse_answer(line, "b").kind
+        except ProtocolError as error:
+            said = str(error)
+        assert said
+        assert protocol.printable(said) == said  # one short line: the report shows all of it
+        assert protocol.printable(hints.of_silence(line))
 
 
 @pytest.mark.parametrize("end", ["", "\r", " ", "\t"])
