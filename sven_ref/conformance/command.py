@@ -19,6 +19,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import stat
 import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -154,7 +155,9 @@ def unwritable(file: str) -> str:
     if os.path.isdir(path) or file.endswith(os.sep):
         return "is a directory"
     try:
-        os.stat(path)
+        there = os.stat(path)
+        if stat.S_ISREG(there.st_mode) and sys.stdout is not None and os.path.samestat(there, os.fstat(1)):
+            return "is standard output, where the text of the report goes"
     except FileNotFoundError:
         path = folder
     except OSError as error:

@@ -236,6 +236,7 @@ def test_a_file_on_a_full_disk_loses_no_report(option, capsys):
 
 @pytest.mark.parametrize(("closed", "code"), [("<&- 2>&-", 0), (">&-", 5), ("<&- >&- 2>&-", 5)])
 def test_pipes_that_are_closed_from_the_start(tmp_path, closed, code):
+    (tmp_path / "r.json").write_text("of the last run")
     command = f'"$0" -m sven_ref verify --module {DENSE} --only "matvec-*" --json r.json {closed}'
     done = subprocess.run(["sh", "-c", command, sys.executable], cwd=tmp_path, env=ENV, capture_output=True, text=True)
     assert done.returncode == code
@@ -265,6 +266,13 @@ def test_where_no_file_can_be_written_is_found_before_the_run(tmp_path, option, 
     assert "json = 'r', junit = './r': must be two files" in capsys.readouterr().err
     assert {path.name for path in tmp_path.iterdir()} == {"file", "to_nowhere"}
     assert Path("file").read_text() == "kept"
+
+
+def test_a_file_that_is_standard_output_would_be_written_over(tmp_path):
+    with open(tmp_path / "out", "w") as out:
+        done = verify("--module", DENSE, "--json", "/dev/stdout", stdout=out, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "json = '/dev/stdout': is standard output, where the text of the report goes" in done.stderr
 
 
 def test_a_place_where_writing_is_not_permitted(monkeypatch):
