@@ -156,7 +156,7 @@ def unwritable(file: str) -> str:
         return "is a directory"
     try:
         there = os.stat(path)
-        if stat.S_ISREG(there.st_mode) and sys.stdout is not None and os.path.samestat(there, os.fstat(1)):
+        if stat.S_ISREG(there.st_mode) and sys.__stdout__ is not None and os.path.samestat(there, os.fstat(1)):
             return "is standard output, where the text of the report goes"
     except FileNotFoundError:
         path = folder
@@ -178,13 +178,14 @@ def write(file: str | None, content: Callable[[], bytes]) -> list[str]:
 def show(lines: list[report.Line]) -> list[str]:
     """Print the report, on standard error where standard output can't be written; why that is, if so."""
     try:
-        report.show(lines, sys.stdout)
+        report.show(lines, sys.stdout if sys.__stdout__ is not None else None)  # None: closed from the start
         return []
     except BrokenPipeError:  # nobody reads on; the verdict stands
         drop(sys.stdout)
         return []
     except OSError as error:
-        drop(sys.stdout)
+        if sys.__stdout__ is not None:
+            drop(sys.stdout)
         try:
             report.show(lines, sys.stderr)
         except OSError:  # that is full as well; the exit code says it
