@@ -13,13 +13,14 @@ import queue
 import shlex
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..errors import ArgumentError, check_number
-from . import protocol
+from . import hints, protocol, watch
 from .protocol import AdapterError, Answer, Hello, ProtocolError
 
 LINE = 4 << 20  # bytes in one answer
@@ -33,23 +34,42 @@ class Timeout(ProtocolError):
     """No answer in time."""
 
 
+def watcher() -> Any:
+    """A process that ends another, whose number it is told, when this one ends."""
+    return subprocess.Popen(
+        [sys.executable, "-I", "-S", watch.__file__],
+        bufsize=0,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,  # Ctrl-C is not for it
+    )
+
+
 class Process:
     """One running child. Threads move the bytes, a pipe each, so that no side waits for the other without limit."""
 
-    def __init__(self, argv: Sequence[str]) -> None:
-        self.popen: Any = subprocess.Popen(
-            argv,
-            bufsize=0,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,  # so that its own children can be ended with it
-            env={**os.environ, "PYTHONUNBUFFERED": "1"},
-        )
+    def __init__(self, argv: Sequence[str], stderr: int | None = subprocess.PIPE) -> None:
+        self.watcher = watcher()
+        try:
+            self.popen: Any = subprocess.Popen(
+                argv,
+                bufsize=0,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                start_new_session=True,  # so that its own children can be ended with it
+                env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            )
+        except BaseException:
+            self.watcher.communicate()
+            raise
+        with contextlib.suppress(OSError):  # it has been killed; the child is as good without
+            self.watcher.stdin.write(b"%d\n" % self.popen.pid)
         self.out: queue.Queue[bytes] = queue.Queue(maxsize=8)  # a child that floods waits
         self.to_send: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self.buffer, self.stderr = b"", b""
-        targets = (self._write, self._read, self._read_stderr)
+        targets = (self._write, self._read, *([self._read_stderr] if stderr is not None else []))
         self.threads = [threading.Thread(target=target, daemon=True) for target in targets]
         for thread in self.threads:
             thread.start()
@@ -83,16 +103,22 @@ class Process:
                 if left > 0 and not ended:
                     continue
                 if left <= 0:
-                    hint = "" if self.buffer else "; is every answer ended by a newline and flushed?"
-                    raise Timeout(f"no answer in {timeout:g} s{hint}") from None
+                    raise Timeout(f"no answer in {timeout:g} s: {hints.of_silence(self.buffer)}") from None
                 data = b""  # it is gone, and a process it left behind holds the pipe
             if not data:
-                raise ProtocolError(f"{self.ending()} before it answered")
+                raise ProtocolError(self.early_end())
             self.buffer += data
             if len(self.buffer) > LINE and b"\n" not in self.buffer[:LINE]:
                 raise ProtocolError(f"more than {LINE} bytes without an end of line")
         data, _, self.buffer = self.buffer.partition(b"\n")
         return data
+
+    def early_end(self) -> str:
+        """An end instead of an answer, in words."""
+        end = f"{self.ending()} before it answered"
+        if self.buffer:
+            return f"{end}: {hints.of_silence(self.buffer)}"
+        return f"{end}: it has to read lines until it is told to stop" if self.popen.poll() == 0 else end
 
     def ending(self) -> str:
         """How the child ended, in words."""
@@ -114,9 +140,10 @@ class Process:
             fault = f"{self.ending()} after stop" if status and grace else None
         except subprocess.TimeoutExpired:
             fault = f"the child did not exit within {grace:g} s of stop" if grace else None
-        with contextlib.suppress(ProcessLookupError):  # it, and what it left behind
-            os.killpg(self.popen.pid, signal.SIGKILL) if hasattr(os, "killpg") else self.popen.kill()
+        watch.end(self.popen.pid, group_only=self.popen.poll() is not None)  # it, and what it left behind
         self.popen.wait()
+        self.watcher.kill()
+        self.watcher.communicate()
         last = time.monotonic() + 1
         while any(thread.is_alive() for thread in self.threads) and time.monotonic() < last:
             with contextlib.suppress(queue.Empty):  # nothing to make room for: the thread is about to end
@@ -125,7 +152,7 @@ class Process:
 
 
 class Child:
-    """The adapter started by `command`, split as a shell would and run without one.
+    """The adapter started by `command`, a list of arguments, or a text split as a shell would; no shell runs it.
 
     Attributes
     ----------
@@ -138,27 +165,42 @@ class Child:
     AdapterError : it can't be started, or its first line is no valid hello
     """
 
-    def __init__(self, command: str, timeout: float = 10.0) -> None:
+    def __init__(self, command: str | Sequence[str], timeout: float = 10.0) -> None:
         self.timeout = check_number("timeout", timeout, "of seconds > 0", lambda x: x > 0)
         try:
-            self.argv = shlex.split(command)
+            argv = shlex.split(command) if isinstance(command, str) else [*map(str, command)]
         except ValueError as error:
             raise ArgumentError(f"cmd = {command!r}: {error}") from None
-        if not self.argv:
-            raise ArgumentError("cmd = '': must name a program")
-        self.lives, self.notes = LIVES, list[str]()
+        if not argv:
+            raise ArgumentError(f"cmd = {command!r}: must name a program")
+        self._begin(argv, command if isinstance(command, str) else shlex.join(argv))
+
+    def _begin(self, argv: Sequence[str], name: str) -> None:
+        self.argv, self.lives, self.notes = argv, LIVES, list[str]()
         self.process: Process | None = None
         try:
             self.hello = self._start()
         except ProtocolError as error:
-            raise AdapterError(f"{command}: {self._drop(error)}") from None
+            raise AdapterError(f"{name}: {self._drop(error)}") from None
         except OSError as error:
-            raise AdapterError(f"{command}: can't be started: {error}") from None
+            raise AdapterError(f"{name}: can't be started: {error}{hints.of_command(name, error)}") from None
+        except BaseException:  # Ctrl-C too
+            self.kill()
+            raise
 
     def _start(self) -> Hello:
-        self.process = Process(self.argv)
+        self.process = self._process()
         start = {"command": "start", "protocol": protocol.PROTOCOL}
-        return protocol.parse_hello(self.process.ask(start, START * self.timeout))
+        return self._hello(self.process.ask(start, START * self.timeout))
+
+    def _process(self) -> Process:
+        return Process(self.argv)
+
+    def _hello(self, line: bytes) -> Hello:
+        return protocol.parse_hello(line)
+
+    def _answer(self, line: bytes, id: str) -> Answer:
+        return protocol.parse_answer(line, id)
 
     def _drop(self, error: Exception) -> str:
         """Kill the child; what it did, and the end of its standard error."""
@@ -167,8 +209,10 @@ class Child:
             return str(error)
         self.process.end()
         stderr = self.process.stderr.decode("utf-8", "backslashreplace").strip().splitlines()[-12:]
+        answered = any(hints.whole(text.encode()) for text in stderr)
         self.process = None
-        return "\n".join([str(error), *(f"stderr: {text}" for text in stderr)])
+        hint = ["what came on standard error looks like an answer: print answers on standard output"] * answered
+        return "\n".join([str(error), *hint, *(f"stderr: {text}" for text in stderr)])
 
     def ask(self, question: Mapping[str, Any]) -> Answer:
         """The answer to one case; never raises for anything the child does."""
@@ -178,9 +222,8 @@ class Child:
             if self.process is None and self._start() != self.hello:
                 raise ProtocolError("the child started again and said something else of itself")
             assert self.process is not None
-            return protocol.parse_answer(
-                self.process.ask({"command": "case", **question}, self.timeout), question["id"]
-            )
+            line = self.process.ask({"command": "case", **question}, self.timeout)
+            return self._answer(line, question["id"])
         except (ProtocolError, OSError) as error:
             return Answer("broken", self._drop(error))
 

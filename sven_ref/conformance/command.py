@@ -1,31 +1,41 @@
 """The commands `sven-ref verify` and `sven-ref vectors`.
 
+The adapter, and all that it started, ends with the command, whatever ends that. A reader that closes the pipe
+(sven-ref verify … | head) changes no exit code.
+
 Exit codes of verify:
     0  conforming: nothing failed, and every level that has to hold does (those named by --level, else core)
     1  an answer was wrong, or there was no valid answer
-    2  usage: an option, a pattern that fits no case, a file that can't be written
+    2  usage: an option, a pattern that fits no case, a place where no file can be written
     3  the adapter never started
     4  nothing failed, but cases of a level that has to hold were skipped
-    130  interrupted
+    5  nothing is said of the adapter: the vectors are altered or missing, or the report could not be written
+    130  interrupted, Ctrl-C
+    143  ended by SIGTERM; 128 + n by signal n
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
+import stat
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
 from ..errors import ArgumentError
 from . import loader, protocol, report, runner
 from .child import Child
+from .module_child import ModuleChild
 from .protocol import DTYPES, AdapterError
 from .runner import LEVELS
-from .sources import Answers, Module
+from .schema import VectorsError
+from .sources import Answers
 
 
 def add_parsers(commands: Any) -> None:
@@ -79,6 +89,24 @@ def add_parsers(commands: Any) -> None:
     p.set_defaults(command=questions)
 
 
+def coded(command: Callable[..., int]) -> Callable[..., int]:
+    """The same command, its errors one line on standard error and an exit code."""
+
+    @wraps(command)
+    def run(*args: Any, **options: Any) -> int:
+        try:
+            return command(*args, **options)
+        except AdapterError as error:
+            return complain(error, runner.NOT_STARTED)
+        except ArgumentError as error:
+            return complain(error, runner.USAGE)
+        except VectorsError as error:
+            return complain(error, runner.UNABLE)
+
+    return run
+
+
+@coded
 def verify(
     cmd: str | None,
     module: str | None,
@@ -91,40 +119,103 @@ def verify(
     junit: str | None,
 ) -> int:
     """Ask, judge, report; the exit code."""
+    check_files(json=json, junit=junit)
+    flags = loader.load().flags
+    source: Any = (
+        Child(cmd, timeout)
+        if cmd is not None
+        else ModuleChild(module)
+        if module is not None
+        else Answers(answers or "")
+    )
+    run = runner.verify(source, level, dtype, only, progress)
+    faults = [*write(json, lambda: report.as_json(run)), *write(junit, lambda: report.as_junit(run))]
+    faults += show(report.text(run, flags))
+    for fault in faults:
+        complain(fault, runner.UNABLE)
+    return runner.UNABLE if faults else run.exit_code()
+
+
+def check_files(**files: str | None) -> None:
+    """Raise `ArgumentError`, before minutes of work, for a place where no file can be written."""
+    named = {option: file for option, file in files.items() if file is not None}
+    for option, file in named.items():
+        if why := unwritable(file):
+            raise ArgumentError(f"{option} = {file!r}: {why}; must be a file that can be written")
+    if len(set(map(os.path.realpath, named.values()))) < len(named):
+        raise ArgumentError(f"json = {files['json']!r}, junit = {files['junit']!r}: must be two files")
+
+
+def unwritable(file: str) -> str:
+    """Why no file can be written there; empty where it can, as far as one can see without writing it."""
+    path = os.path.realpath(file)  # a link may lead elsewhere
+    folder = os.path.dirname(path)
+    if not os.path.isdir(folder):
+        return f"{folder} is no directory"
+    if os.path.isdir(path) or file.endswith(os.sep):
+        return "is a directory"
     try:
-        source: Any = (
-            Child(cmd, timeout) if cmd is not None else Module(module) if module is not None else Answers(answers or "")
-        )
-        run = runner.verify(source, level, dtype, only, progress)
-        write(run, json, junit)
-    except AdapterError as error:
-        return complain(error, runner.NOT_STARTED)
-    except (ArgumentError, OSError) as error:
-        return complain(error, runner.USAGE)
-    report.show(report.text(run, loader.load().flags), sys.stdout)
-    return run.exit_code()
+        there = os.stat(path)
+        if stat.S_ISREG(there.st_mode) and sys.__stdout__ is not None and os.path.samestat(there, os.fstat(1)):
+            return "is standard output, where the text of the report goes"
+    except FileNotFoundError:
+        path = folder
+    except OSError as error:
+        return str(error.strerror)
+    return "" if os.access(path, os.W_OK) else "writing is not permitted there"
 
 
-def write(run: runner.Run, json_file: str | None, junit_file: str | None) -> None:
-    """The files that were asked for."""
-    if json_file is not None:
-        Path(json_file).write_text(json.dumps(report.as_json(run), indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    if junit_file is not None:
-        Path(junit_file).write_bytes(report.as_junit(run))
+def write(file: str | None, content: Callable[[], bytes]) -> list[str]:
+    """Write a file if it was asked for; why it could not be, if so."""
+    try:
+        if file is not None:
+            Path(file).write_bytes(content())
+    except OSError as error:
+        return [f"{file}: could not be written: {error.strerror}"]
+    return []
+
+
+def show(lines: list[report.Line]) -> list[str]:
+    """Print the report, on standard error where standard output can't be written; why that is, if so."""
+    try:
+        report.show(lines, sys.stdout if sys.__stdout__ is not None else None)  # None: closed from the start
+        return []
+    except BrokenPipeError:  # nobody reads on; the verdict stands
+        drop(sys.stdout)
+        return []
+    except OSError as error:
+        if sys.__stdout__ is not None:
+            drop(sys.stdout)
+        try:
+            report.show(lines, sys.stderr)
+        except OSError:  # that is full as well; the exit code says it
+            drop(sys.stderr)
+        return [f"standard output could not be written: {error.strerror}"]
+
+
+def drop(stream: Any) -> None:
+    """Send what a stream still holds nowhere, so that it does not fail again when Python ends."""
+    if stream is not None:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
 
 
 def progress(done: int, total: int) -> None:
     """A counter on a terminal's standard error."""
-    if sys.stderr.isatty():
+    if sys.stderr is not None and sys.stderr.isatty():
         print(f"\r{done + 1}/{total}", end="\r" if done + 1 < total else "\r\033[K", file=sys.stderr, flush=True)
 
 
-def complain(error: Exception, code: int) -> int:
+def complain(error: Exception | str, code: int) -> int:
     """One error on standard error; its exit code."""
-    print(f"sven-ref: error: {error}", file=sys.stderr)
+    try:
+        print(f"sven-ref: error: {error}", file=sys.stderr, flush=True)
+    except OSError:  # it is full, or closed; the exit code says it
+        drop(sys.stderr)
     return code
 
 
+@coded
 def overview() -> int:
     """Version, place and counts."""
     suite = loader.load()
@@ -144,42 +235,35 @@ def path() -> int:
 
 def chosen(level: Sequence[str], dtype: Sequence[str], only: Sequence[str]) -> list[loader.Case]:
     """The cases of a selection."""
-    cases = runner.select(loader.load().cases, level or LEVELS, only)
-    return [case for case in cases if not dtype or set(dtype) & set(case.dtypes)]
+    return runner.select(loader.load().cases, level or LEVELS, only, dtype or DTYPES)
 
 
+@coded
 def list_cases(level: Sequence[str], dtype: Sequence[str], only: Sequence[str]) -> int:
     """Id, level, clause, comment."""
-    try:
-        cases = chosen(level, dtype, only)
-    except ArgumentError as error:
-        return complain(error, runner.USAGE)
+    cases = chosen(level, dtype, only)
     width = max(len(case.id) for case in cases)
     for case in cases:
         print(f"{case.id:<{width}}  {case.level:<10}  SPEC {case.clause:<4} {case.comment}")
     return 0
 
 
+@coded
 def show_cases(ids: Sequence[str]) -> int:
     """Whole cases."""
     suite = loader.load()
     known = {case.id for case in suite.cases}
     if unknown := [id for id in ids if id not in known]:
-        return complain(
-            ArgumentError(f"id = {unknown[0]!r}: must be one of those that `sven-ref vectors list` prints"),
-            runner.USAGE,
-        )
+        raise ArgumentError(f"id = {unknown[0]!r}: must be one of those that `sven-ref vectors list` prints")
     for id in ids:
         print(json.dumps(asdict(suite[id]), indent=1))
     return 0
 
 
+@coded
 def questions(level: Sequence[str], dtype: Sequence[str], only: Sequence[str]) -> int:
     """The lines a child would be sent."""
-    try:
-        cases = chosen(level, dtype, only)
-    except ArgumentError as error:
-        return complain(error, runner.USAGE)
+    cases = chosen(level, dtype, only)
     for name in DTYPES:
         for case in cases:
             if name in case.dtypes and (not dtype or name in dtype):

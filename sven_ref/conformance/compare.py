@@ -17,6 +17,7 @@ bit-identical. Where a cut leaves more than one answer (SPEC 3.5) the case is `a
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +26,7 @@ import numpy as np
 
 from ..errors import ArgumentError
 from .loader import Case
+from .protocol import shorten
 
 
 @dataclass(frozen=True)
@@ -72,36 +74,84 @@ def _quantities(case: Case, dtype: str, output: Mapping[str, Any], answer: dict[
             continue
         key = main if name == "cluster" else name
         if key not in output:
-            yield math.inf, key, f"{key} is missing"
+            yield math.inf, key, f"{key} is missing: the output has {shorten(sorted(output))}"
         elif name == "rank":
-            same = output["rank"] == expected and not isinstance(output["rank"], bool)
-            yield (0.0 if same else math.inf), "rank", "" if same else f"rank is {output['rank']}, not {expected}"
+            number = isinstance(output["rank"], int | float | np.number) and not isinstance(output["rank"], bool)
+            same = number and output["rank"] == expected
+            message = "" if same else f"rank is {kind(output['rank']).removeprefix('the number ')}, not {expected}"
+            yield (0.0 if same else math.inf), "rank", message
         else:
             shape = np.shape(expected["whole"] if name == "cluster" else expected)
-            got = _array(output[key])
-            if got is None or got.shape != shape:
-                yield math.inf, key, f"{key} is no array of real numbers of shape {shape}"
+            try:
+                got = real_array(key, output[key])
+            except ValueError as complaint:
+                yield math.inf, key, f"{complaint}: must be real numbers of shape {shape}"
+                continue
+            if got.shape != shape:
+                what = f"has shape {got.shape}" if got.ndim else f"is {kind(got.item())}"
+                yield math.inf, key, f"{key} {what}: must be real numbers of shape {shape}"
             elif not np.isfinite(got).all():
-                yield math.inf, key, f"{key} has values that are not finite"
+                bad = np.argwhere(~np.isfinite(got))
+                first = f"{key}{''.join(f'[{i}]' for i in bad[0])} is {got[tuple(bad[0])]}"
+                yield math.inf, key, f"{key} has {len(bad)} of {got.size} values that are not finite, {first}"
             else:
                 error = _off_cluster(got, expected) if name == "cluster" else relative(got, expected)
                 units = error / tolerance[key] if error > 0 and tolerance[key] > 0 else math.inf if error > 0 else 0.0
                 yield units, key, f"{key} is off by {error:.2g}, {units:.3g} times the tolerance {tolerance[key]:.2g}"
-    if "columns" in case.input and (got := _array(output.get("theta"))) is not None:
-        still = np.delete(np.arange(len(case.input["theta"])), case.input["columns"])
-        theta = np.array(case.input["theta"], dtype)
-        if got.shape == theta.shape and (got[still] != theta[still]).any():
-            yield math.inf, "theta", "a coordinate outside columns has moved"
+    if "columns" in case.input and _moved(case, dtype, output.get("theta")):
+        yield math.inf, "theta", "a coordinate outside columns has moved"
 
 
-def _array(value: Any) -> Any:
-    """An array of float64, or None."""
+def _moved(case: Case, dtype: str, value: Any) -> bool:
+    """Whether a coordinate that `columns` leaves out is not bit-identical; what is no θ is told elsewhere."""
+    theta = np.array(case.input["theta"], dtype)
+    still = np.delete(np.arange(theta.size), case.input["columns"])
     try:
+        got = real_array("theta", value)
+    except ValueError:
+        return False
+    return got.shape == theta.shape and bool((got[still] != theta[still]).any())
+
+
+def real_array(name: str, value: Any) -> Any:
+    """Numbers in nested lists, or an array, as an array of float64; raises ValueError that names what is none."""
+    shape_of(name, value)
+    return np.asarray(value, np.float64)
+
+
+def shape_of(name: str, value: Any) -> tuple[int, ...]:
+    """The shape of nested lists of real numbers; raises ValueError that names the entry that is none."""
+    if hasattr(value, "dtype"):
         array = np.asarray(value)
-        wide = array.dtype == object and all(type(x) in (int, float) for x in array.flat)  # integers beyond 64 bits
-        return array.astype(np.float64) if array.dtype.kind in "fiu" or wide or array.size == 0 else None
-    except (ValueError, OverflowError):  # ragged; an integer beyond 1e308
-        return None
+        if array.dtype.kind not in "fiu":
+            raise ValueError(f"{name} is an array of {array.dtype}")
+        return array.shape
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        if isinstance(value, int) and abs(value) > sys.float_info.max:
+            raise ValueError(f"{name} is a number beyond the largest of float64")
+        return ()
+    if not isinstance(value, list | tuple):
+        raise ValueError(f"{name} is {kind(value)}")
+    shapes = [shape_of(f"{name}[{i}]", entry) for i, entry in enumerate(value)]
+    for i, shape in enumerate(shapes):
+        if shape != shapes[0]:
+            if shape and shapes[0]:
+                raise ValueError(f"{name}[{i}] has shape {shape} where {name}[0] has {shapes[0]}")
+            raise ValueError(f"{name}[{i}] is {kind(value[i])} where {name}[0] is {kind(value[0])}")
+    return (len(value), *(shapes[0] if shapes else ()))
+
+
+def kind(value: Any) -> str:
+    """What a value of JSON is, in words."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, str):
+        return f"the string {shorten(value, 40)}"
+    if isinstance(value, Mapping):
+        return f"an object with fields {shorten(sorted(value), 60)}"
+    if isinstance(value, list | tuple):
+        return f"a list of {len(value)}"
+    return f"the number {shorten(value, 40)}" if isinstance(value, int | float) else shorten(value, 40)
 
 
 def norm(a: Any) -> float:

@@ -12,17 +12,33 @@ A dtype is asked in a case iff the case has a tolerance for it. Nothing here nee
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ..strict_json import JSONError, loads_strict
 from .schema import VectorsError, check
 
 HERE = Path(__file__).parent
 LEVELS = ("core", "strict", "autodiff", "trajectory")
+REMEDY = "install sven-ref again, or restore its files by git checkout"
+OPS = ("matvec", "rmatvec", "pinv_apply", "step", "natural_gradient", "jacobian", "trajectory")
+FILES = (
+    "schema.json",
+    "flags.json",
+    *(f"vectors/{op}.json" for op in (*OPS, "reject")),
+)  # a suite with less would claim too much
+MANIFEST = {
+    "type": "object",
+    "required": ["version", "files"],
+    "additionalProperties": False,
+    "properties": {
+        "version": {"type": "string"},
+        "files": {"type": "object", "required": [*FILES], "properties": {name: {"type": "string"} for name in FILES}},
+    },
+}
 NON_FINITE = {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity": float("-inf")}
 
 
@@ -64,10 +80,14 @@ class Suite:
 def load(directory: str | Path = HERE) -> Suite:
     """Every case under `directory`, checked against manifest, schema and flags. Raises `VectorsError`."""
     root = Path(directory)
-    manifest, schema, flags = (_read(root / f"{name}.json") for name in ("manifest", "schema", "flags"))
-    for name, entry in manifest["files"].items():
-        if not (root / name).is_file() or sha256(root / name) != entry:
-            raise VectorsError(f"{root / name}: is not the file whose SHA-256 the manifest of {root} gives")
+    manifest = _read(root / "manifest.json")
+    try:
+        check(manifest, MANIFEST, str(root / "manifest.json"))
+    except VectorsError as error:
+        raise VectorsError(f"{error}; {REMEDY}") from None
+    for name, digest in manifest["files"].items():
+        _check_digest(root / name, digest)
+    schema, flags = (_read(root / f"{name}.json") for name in ("schema", "flags"))
     cases: list[Case] = []
     for name in (name for name in manifest["files"] if name.startswith("vectors/")):
         document = _read(root / name)
@@ -84,9 +104,19 @@ def load(directory: str | Path = HERE) -> Suite:
     return Suite(manifest["version"], flags, tuple(cases))
 
 
-def sha256(path: Path) -> str:
-    """Hex digest of a file."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+def _check_digest(path: Path, digest: str) -> None:
+    data = _bytes(path)
+    if sha256(data) == digest:
+        return
+    what = f"{len(data)} bytes with a SHA-256 that is not the manifest's: truncated or altered"
+    if sha256(data.replace(b"\r\n", b"\n")) == digest:
+        what = "its lines end with \\r\\n and not with \\n, as after a checkout with core.autocrlf"
+    raise VectorsError(f"{path}: {what}; {REMEDY}")
+
+
+def sha256(data: bytes) -> str:
+    """Hex digest."""
+    return hashlib.sha256(data).hexdigest()
 
 
 def arrays(input: dict[str, Any], dtype: str) -> dict[str, Any]:
@@ -113,11 +143,15 @@ def finite_or_not(value: Any) -> Any:
     return NON_FINITE.get(value, value) if isinstance(value, str) else value
 
 
-def _read(path: Path) -> Any:
-    def refuse(token: str) -> None:
-        raise VectorsError(f"{path}: {token} is not JSON")
-
+def _bytes(path: Path) -> bytes:
     try:
-        return json.loads(path.read_text(encoding="utf-8"), parse_constant=refuse)
-    except (OSError, json.JSONDecodeError) as error:
-        raise VectorsError(f"{path}: can't be read as JSON: {error}") from error
+        return path.read_bytes()
+    except OSError as error:
+        raise VectorsError(f"{path}: can't be read: {error.strerror}; {REMEDY}") from error
+
+
+def _read(path: Path) -> Any:
+    try:
+        return loads_strict(_bytes(path), str(path))
+    except JSONError as error:
+        raise VectorsError(f"{error}; {REMEDY}") from error

@@ -12,7 +12,6 @@ Everything is imported when it is needed: plugins are imported before the tests 
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -37,9 +36,9 @@ def classes() -> tuple[Any, Any]:
     """The collector and the test item, which derive from classes of pytest."""
     import pytest
 
+    from ..errors import SvenError
     from . import loader, report, runner
     from .child import Child
-    from .protocol import AdapterError
     from .sources import Module
 
     class Cases(pytest.File):
@@ -51,11 +50,11 @@ def classes() -> tuple[Any, Any]:
             """A test for each case in each dtype the adapter offers."""
             try:
                 command = isinstance(self.adapter, list | tuple)
-                source = Child(shlex.join(self.adapter)) if command else Module(self.adapter)
-            except AdapterError as error:
+                source = Child(self.adapter) if command else Module(self.adapter)
+                self.config.add_cleanup(source.close)
+                suite = loader.load()
+            except SvenError as error:
                 raise self.CollectError(f"sven_ref: {error}") from None
-            self.config.add_cleanup(source.close)
-            suite = loader.load()
             for case in suite.cases:
                 for dtype in (d for d in source.hello.dtypes if d in case.dtypes):
                     test = Test.from_parent(self, name=f"{case.id}[{dtype}]")

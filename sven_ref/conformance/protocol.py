@@ -6,8 +6,9 @@
     <- {"id": "…", "output": {…}}   or   {"id": "…", "error": "why"}   or   {"id": "…", "skip": "why"}
     -> {"command": "stop"}                                                      and the child exits with status 0
 
-The expected answer is never sent. A case that is to be refused is sent as the operation it calls. Other fields, another
-id, a second answer, NaN as a token (it is not JSON) and bytes that are not UTF-8 are faults of the adapter.
+The expected answer is never sent. A case that is to be refused is sent as the operation it calls. Other fields, a name
+twice in an object, another id, a second answer, NaN as a token (it is not JSON) and bytes that are not UTF-8 are faults
+of the adapter.
 """
 
 from __future__ import annotations
@@ -17,10 +18,11 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from ..errors import SvenError
-from .loader import Case
+from ..strict_json import JSONError, loads_strict
+from . import hints
+from .loader import OPS, Case
 
 PROTOCOL = 1
-OPS = ("matvec", "rmatvec", "pinv_apply", "step", "natural_gradient", "jacobian", "trajectory")
 DTYPES = ("float64", "float32")
 ANSWERS: dict[str, type] = {"output": dict, "error": str, "skip": str}
 
@@ -63,19 +65,25 @@ def line(message: Mapping[str, Any]) -> bytes:
     return json.dumps(message, allow_nan=False).encode() + b"\n"
 
 
-def decode(data: bytes) -> tuple[dict[str, Any], list[str]]:
-    """The JSON object on a line, and the tokens NaN, Infinity and -Infinity in it, which are not JSON."""
-    tokens: list[str] = []
+def decode(data: bytes, rest: str = hints.REST) -> tuple[dict[str, Any], str]:
+    """The JSON object on a line, and what is wrong with it though it can be read: a name twice, NaN; else "".
+
+    Raises `ProtocolError`, with the likeliest mistake, for every other line; `rest` is said where none is likely.
+    """
+    fault = ""
     try:
-        message = json.loads(data.decode("utf-8"), parse_int=number, parse_constant=tokens.append)
-    except (ValueError, RecursionError) as error:
-        raise ProtocolError(
-            f"not a line of JSON: {excerpt(data)} ({error}); standard output is for answers alone, "
-            f"print anything else on standard error"
-        ) from None
+        message = loads_strict(data, "the answer", parse_int=number)
+    except JSONError as error:
+        if error.value is None:
+            raise ProtocolError(f"not a line of JSON: {excerpt(data)}; {hints.of_line(data, rest)}") from None
+        if error.twice & {"id", "dtype"}:
+            raise ProtocolError(str(error)) from None  # which case it answers is not certain
+        message, fault = error.value, str(error)
     if not isinstance(message, dict):
-        raise ProtocolError(f"not a JSON object: {excerpt(data)}")
-    return message, tokens
+        raise ProtocolError(f"not a JSON object: {excerpt(data)}; {hints.of_value(message) or rest}")
+    if "command" in message and not message.keys() & ANSWERS.keys():
+        raise ProtocolError(f"the question came back as the answer: {excerpt(data)}")
+    return message, fault
 
 
 def number(digits: str) -> int | float:
@@ -85,7 +93,9 @@ def number(digits: str) -> int | float:
 
 def parse_hello(data: bytes) -> Hello:
     """The answer to "start"."""
-    message, _ = decode(data)
+    message, fault = decode(data)
+    if fault:
+        raise ProtocolError(fault)
     return check_hello(message)
 
 
@@ -115,16 +125,20 @@ def parse_answer(data: bytes, id: str) -> Answer:
 
     Raises `ProtocolError` where it can't be the answer to that case, so that no later line can be trusted either.
     """
-    message, tokens = decode(data)
-    if message.get("id") != id:
-        raise ProtocolError(f"answer to case {shorten(message.get('id'))} where {id!r} was asked")
-    return check_answer({field: value for field, value in message.items() if field != "id"}, tokens)
+    message, fault = decode(data)
+    if "id" not in message:
+        raise ProtocolError(f"no id in {excerpt(data)}: an answer has the id of its question, here {id!r}")
+    if message["id"] != id:
+        raise ProtocolError(
+            f"answer to case {shorten(message['id'])} where {id!r} was asked: one answer to each question, in order"
+        )
+    return check_answer({field: value for field, value in message.items() if field != "id"}, fault)
 
 
-def check_answer(fields: Mapping[str, Any], tokens: list[str]) -> Answer:
-    """The fields of an answer but its id: exactly one of output, error, skip."""
-    if tokens:
-        return Answer("broken", f"{tokens[0]} in the answer: it is not JSON, and never an answer")
+def check_answer(fields: Mapping[str, Any], fault: str) -> Answer:
+    """The fields of an answer but its id: exactly one of output, error, skip; `fault` is that of `decode`."""
+    if fault:
+        return Answer("broken", fault)
     if len(fields) != 1 or not set(fields) <= set(ANSWERS):
         return Answer(
             "broken", f"the answer has fields {shorten(sorted(fields))} beside id: must be one of {list(ANSWERS)}"

@@ -8,10 +8,12 @@ Colours come from rich where it is installed; the text is the same without.
 from __future__ import annotations
 
 import contextlib
+import errno
+import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any, TextIO
+from typing import TextIO
 from xml.etree import ElementTree
 
 from .runner import CONFORMING, STATUSES, Result, Run
@@ -102,24 +104,30 @@ def verdict(run: Run) -> list[Line]:
     ]
 
 
-def show(lines: Sequence[Line], file: TextIO) -> None:
-    """Print, in colour where rich is installed and `file` is a terminal."""
+def show(lines: Sequence[Line], file: TextIO | None) -> None:
+    """Print, in colour where rich is installed and `file` is a terminal. Raises OSError where it can't be written."""
+    if file is None:
+        raise OSError(errno.EBADF, "it is closed")
     with contextlib.suppress(AttributeError):  # a file of another kind, such as StringIO, takes every character
         file.reconfigure(errors="backslashreplace")  # type: ignore[attr-defined]
     try:
         from rich.console import Console
         from rich.text import Text
     except ImportError:
-        print("\n".join("".join(part for part, _ in line) for line in lines), file=file)
-        return
-    console = Console(file=file)
-    for line in lines:
-        console.print(Text.assemble(*line), soft_wrap=True)
+        text = "".join("".join(part for part, _ in line) + "\n" for line in lines)
+    else:
+        console = Console(file=file)
+        with console.capture() as capture:  # rich's own way to write ends the process where a pipe is closed
+            for line in lines:
+                console.print(Text.assemble(*line), soft_wrap=True)
+        text = capture.get()
+    file.write(text)
+    file.flush()
 
 
-def as_json(run: Run) -> dict[str, Any]:
+def as_json(run: Run) -> bytes:
     """The run as a JSON object."""
-    return {
+    document = {
         "adapter": run.hello._asdict(),
         "vectors": run.version,
         "levels": run.levels,
@@ -131,6 +139,7 @@ def as_json(run: Run) -> dict[str, Any]:
         "notes": run.notes,
         "results": [asdict(r) for r in run.results],
     }
+    return (json.dumps(document, indent=1, allow_nan=False) + "\n").encode()
 
 
 def as_junit(run: Run) -> bytes:

@@ -16,7 +16,8 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from fnmatch import fnmatch
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
 from typing import Any, Protocol
 
 from ..errors import ArgumentError, check_choice
@@ -25,7 +26,7 @@ from .loader import LEVELS, Case
 from .protocol import DTYPES, Answer, Hello
 
 STATUSES = ("passed", "failed", "broken", "skipped")
-CONFORMING, FAILED, USAGE, NOT_STARTED, INCOMPLETE = range(5)  # exit codes
+CONFORMING, FAILED, USAGE, NOT_STARTED, INCOMPLETE, UNABLE = range(6)  # exit codes
 
 
 class Source(Protocol):
@@ -109,12 +110,25 @@ class Run:
         return INCOMPLETE if self.open() or not counts["passed"] else CONFORMING
 
 
-def select(cases: Iterable[Case], levels: Sequence[str], only: Sequence[str] = ()) -> list[Case]:
-    """The cases of these levels whose id matches one of the patterns `only`, if there are any."""
-    chosen = [case for case in cases if case.level in levels]
-    chosen = [case for case in chosen if not only or any(fnmatch(case.id, pattern) for pattern in only)]
+def select(
+    cases: Iterable[Case], levels: Sequence[str], only: Sequence[str] = (), dtypes: Sequence[str] = DTYPES
+) -> list[Case]:
+    """The cases of these levels and dtypes whose id matches one of the patterns `only`, if there are any.
+
+    Raises `ArgumentError` for a pattern that fits none of them, and where no case is left.
+    """
+    cases = list(cases)
+    chosen = [case for case in cases if case.level in levels and set(dtypes) & set(case.dtypes)]
+    for pattern in only:
+        if not any(fnmatchcase(case.id, pattern) for case in chosen):
+            elsewhere = any(fnmatchcase(case.id, pattern) for case in cases)
+            where = f" of level {', '.join(levels)} in {', '.join(dtypes)}" if elsewhere else ""
+            close = get_close_matches(pattern, [case.id for case in chosen], n=1)
+            hint = f"; is it {close[0]!r}?" if close else "; `sven-ref vectors list` prints all ids"
+            raise ArgumentError(f"only = {pattern!r}: fits no case{where}{hint}")
+    chosen = [case for case in chosen if not only or any(fnmatchcase(case.id, pattern) for pattern in only)]
     if not chosen:
-        raise ArgumentError(f"level = {list(levels)}, only = {list(only)}: no case is left")
+        raise ArgumentError(f"level = {list(levels)}, dtype = {list(dtypes)}: no case is left")
     return chosen
 
 
@@ -137,16 +151,17 @@ def verify(
     Raises
     ------
     ArgumentError : an unknown level or dtype, a dtype that the adapter does not offer, a pattern that fits no case
+    VectorsError : the vectors are missing or altered
     """
     try:
+        suite = loader.load()
         for level in levels:
             check_choice("level", level, LEVELS)
         for dtype in dtypes:
             check_choice("dtype", dtype, source.hello.dtypes)
         asked = tuple(level for level in LEVELS if level in (levels or LEVELS))
         used = tuple(dtype for dtype in DTYPES if dtype in (dtypes or source.hello.dtypes))
-        suite = loader.load()
-        cases = select(suite.cases, asked, only)
+        cases = select(suite.cases, asked, only, used)
         required = () if only else (asked if levels else ("core",))
         run = Run(source.hello, suite.version, asked, required, used, not only, notes=source.notes)
         todo = [(case, dtype) for dtype in used for case in cases if dtype in case.dtypes]

@@ -1,4 +1,4 @@
-"""Adapters without a child process: an object in this one, and a file of answers.
+"""Adapters that are no program: an object in this process, and a file of answers.
 
 An object has the attributes name, version, ops, dtypes and the method run(op, dtype, input) -> output, which raises
 `NotImplementedError` to skip and anything else to refuse. A file has one line a case and dtype,
@@ -26,10 +26,10 @@ FILE = 256 << 20  # bytes in a file of answers
 
 
 class Module:
-    """The adapter `pkg.mod:name`, or an adapter object; a class is called without arguments.
+    """The adapter `pkg.mod:name`, or an adapter object, in this process; a class is called without arguments.
 
-    The directory the command is run in is on the import path. There is no time limit: what runs in this process can't
-    be ended from within.
+    The current directory is on the import path. There is no time limit: what runs in this process can't be ended from
+    within. The command has it in a child process, a `ModuleChild`.
     """
 
     def __init__(self, adapter: Any) -> None:
@@ -42,7 +42,7 @@ class Module:
             self.hello = protocol.check_hello({"protocol": protocol.PROTOCOL, **fields})
             if not callable(getattr(self.adapter, "run", None)):
                 raise ProtocolError("no method run(op, dtype, input)")
-        except Exception as error:  # somebody else's code: anything may go wrong in it
+        except (Exception, SystemExit) as error:  # somebody else's code: anything may go wrong in it
             raise AdapterError(f"{shown(adapter)}: {describe(error)}") from error
 
     def ask(self, question: Mapping[str, Any]) -> Answer:
@@ -54,6 +54,8 @@ class Module:
             return Answer("skip", str(error) or "not implemented")
         except (Exception, SystemExit) as error:  # to raise is how an adapter refuses
             return Answer("error", describe(error))
+        if output is None:
+            return Answer("broken", "run returned None: must return an object; is there a return in it?")
         try:
             data = json.dumps({"id": question["id"], "output": output}, default=plain)
         except (TypeError, ValueError, RecursionError) as error:
@@ -73,16 +75,22 @@ def plain(value: Any) -> Any:
     return value.tolist()
 
 
-def load(spec: str) -> Any:
-    """The object `pkg.mod:name`."""
+def check_spec(spec: str) -> tuple[str, str]:
+    """The two parts of `pkg.mod:name`."""
     module, _, name = spec.partition(":")
     if not (module and name):
         raise ArgumentError(f"module = {spec!r}: must be pkg.mod:name")
+    return module, name
+
+
+def load(spec: str) -> Any:
+    """The object `pkg.mod:name`."""
+    module, name = check_spec(spec)
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
     try:
         return getattr(importlib.import_module(module), name)
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # SystemExit: a script that is run where it is imported
         raise AdapterError(f"{spec}: {describe(error)}") from error
 
 
@@ -121,10 +129,15 @@ class Answers:
                 except ProtocolError as error:
                     raise ArgumentError(f"{path}, line {number}: {error}") from None
         dtypes = {dtype for _, dtype in self.answers}
-        self.hello = Hello(Path(path).name, "answers", OPS, tuple(dtype for dtype in DTYPES if dtype in dtypes))
+        self.hello = Hello(
+            protocol.printable(Path(path).name, 60, 1),
+            "answers",
+            OPS,
+            tuple(dtype for dtype in DTYPES if dtype in dtypes),
+        )
 
     def _add(self, entry: bytes) -> None:
-        message, tokens = protocol.decode(entry)
+        message, fault = protocol.decode(entry, "each line of the file must be one JSON object")
         id, dtype = message.pop("id", None), message.pop("dtype", None)
         if not isinstance(id, str) or dtype not in DTYPES:
             raise ProtocolError(
@@ -132,7 +145,7 @@ class Answers:
             )
         if (id, dtype) in self.answers:
             raise ProtocolError(f"a second answer to {id} in {dtype}")
-        self.answers[id, dtype] = protocol.check_answer(message, tokens)
+        self.answers[id, dtype] = protocol.check_answer(message, fault)
 
     def ask(self, question: Mapping[str, Any]) -> Answer:
         """The answer to one case."""

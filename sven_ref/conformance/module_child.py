@@ -1,0 +1,76 @@
+"""An adapter in Python, in a child process: code that ends its process can't end the run, or pass for an end of it.
+
+The child asks a `Module` and prints [id, kind, value] of every answer. What the adapter prints goes to standard error,
+and it reads nothing from standard input, as both pipes are taken.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import Any
+
+from .child import Child, Process
+from .protocol import AdapterError, Answer, Hello, ProtocolError
+from .sources import Module, check_spec
+
+START = """
+import json, sys
+sys.path[:] = json.loads(sys.argv.pop(1))
+from sven_ref.conformance.module_child import serve
+serve(sys.argv.pop(1))
+"""
+
+
+class ModuleChild(Child):
+    """The adapter `pkg.mod:name` in a child process. There is no time limit.
+
+    Raises
+    ------
+    ArgumentError : `spec` has another form
+    AdapterError : it can't be imported, is no adapter, or ends its process
+    """
+
+    def __init__(self, spec: str) -> None:
+        check_spec(spec)
+        path = json.dumps([str(entry) or os.getcwd() for entry in sys.path])
+        self.timeout = float("inf")
+        self._begin([sys.executable, "-P", "-c", START, path, spec], spec)
+
+    def _process(self) -> Process:
+        return Process(self.argv, stderr=None)
+
+    def _hello(self, line: bytes) -> Hello:
+        failure, name, version, ops, dtypes = json.loads(line)
+        if failure:
+            raise ProtocolError(failure)
+        return Hello(name, version, tuple(ops), tuple(dtypes))
+
+    def _answer(self, line: bytes, id: str) -> Answer:
+        its_id, kind, value = json.loads(line)
+        if its_id != id:  # the adapter has forked, and both processes answer
+            raise ProtocolError(f"answer to case {its_id!r} where {id!r} was asked")
+        return Answer(kind, value)
+
+
+def serve(spec: str) -> None:
+    """Answer until told to stop."""
+    questions, answers = os.fdopen(os.dup(0)), os.fdopen(os.dup(1), "w")
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    os.dup2(2, 1)
+
+    def say(*fields: Any) -> None:
+        print(json.dumps(fields), file=answers, flush=True)
+
+    try:
+        module = Module(spec)
+    except AdapterError as error:
+        say(str(error).removeprefix(f"{spec}: "), *[None] * len(Hello._fields))
+        return
+    say("", *module.hello)
+    for question in map(json.loads, questions):
+        if question["command"] == "case":
+            say(question["id"], *module.ask(question))
+        elif question["command"] == "stop":
+            return

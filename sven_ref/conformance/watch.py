@@ -1,0 +1,43 @@
+"""`python watch.py`: read a process's number from standard input, and end it and all it started when that input closes.
+
+A runner holds the other end. However it ends, by a signal that nobody can catch too, the system closes that end, and an
+adapter that hangs does not outlive it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+from collections import defaultdict
+from pathlib import Path
+
+
+def family(pid: int) -> list[int]:
+    """A process and its descendants, those in sessions of their own too; where there is no /proc it alone."""
+    children = defaultdict(list)
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):  # it has just ended
+            parent = int(stat.read_bytes().rpartition(b")")[2].split()[1])  # pid (name) state parent …
+            children[parent].append(int(stat.parent.name))
+    found = [pid]
+    for one in found:
+        found += children[one]
+    return found
+
+
+def end(pid: int, group_only: bool = False) -> None:
+    """Kill the process group of `pid` and, while `pid` is there, its descendants elsewhere."""
+    there = [] if group_only else family(pid)
+    with contextlib.suppress(OSError):  # nothing of it is left
+        os.killpg(pid, signal.SIGKILL) if hasattr(os, "killpg") else os.kill(pid, signal.SIGTERM)
+    for one in there[1:]:
+        with contextlib.suppress(OSError):  # it was in the group
+            os.kill(one, signal.SIGKILL if hasattr(signal, "SIGKILL") else signal.SIGTERM)
+
+
+if __name__ == "__main__":
+    first, _, _ = sys.stdin.read().partition("\n")
+    if first:  # else the runner ended before it had started anything
+        end(int(first))
