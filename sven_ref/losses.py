@@ -1,4 +1,4 @@
-"""Per-sample losses ℓ of outputs f of shape (B, C), one scalar a sample (SPEC 2.7).
+"""Per-sample losses ℓ of outputs f of shape (B, C), one scalar a sample (SPEC 2.8).
 
 squared error       ℓ = Σ_c (f_c − y_c)²                         y of shape (B, C)
 label regression    ℓ = Σ_c (f_c − [c = y])²                     y of shape (B,), integer labels

@@ -94,7 +94,7 @@ class Run:
         return list(dict.fromkeys(level for level, dtype in pairs if not self.holds(level, dtype)))
 
     def claim(self) -> str:
-        """What may be claimed, e.g. "core + strict of vectors 1.0.0 in float64"; empty where it is nothing."""
+        """What may be claimed, e.g. "core + strict of vectors 1.0.1 in float64"; empty where it is nothing."""
         held: dict[str, list[str]] = {}
         for dtype in self.dtypes:
             levels = [level for level in self.levels if self.holds(level, dtype)]

@@ -1,4 +1,4 @@
-"""Inputs of jacobian and trajectory: clauses 2.1 to 2.7 and 4.1. Networks are as in schema.json."""
+"""Inputs of jacobian and trajectory: clauses 2.1 to 2.8 and 4.1. Networks are as in schema.json."""
 
 from itertools import pairwise
 
@@ -69,11 +69,11 @@ def jacobians(cases):
     add("outputs-kappa-1", "2.1", "KappaOne Outputs", "R = ‖r‖", two, 1)
 
     labels = inputs("labels", [2, 2, 3], "tanh", 4, [0, 2, 1, 2])
-    add("label-regression-kappa-2", "2.7", "KappaTwo LabelRegression", "no softmax", labels, 2, loss="label_regression")
+    add("label-regression-kappa-2", "2.8", "KappaTwo LabelRegression", "no softmax", labels, 2, loss="label_regression")
     add("label-regression-per-output", "2.3", "KappaOne LabelRegression PerOutput", "f - one-hot", labels, 1,
         "per_output", "label_regression")
     for name, kappa, flag in (("2", 2, "KappaTwo"), ("1", 1, "KappaOne"), ("1.4", 1.4, "KappaOther")):
-        add(f"cross-entropy-kappa-{name.replace('.', '-')}", "2.7", f"{flag} CrossEntropy", f"R = ℓ^(κ/2), κ = {name}",
+        add(f"cross-entropy-kappa-{name.replace('.', '-')}", "2.8", f"{flag} CrossEntropy", f"R = ℓ^(κ/2), κ = {name}",
             labels, kappa, loss="cross_entropy")
 
     batch = inputs("micro", [2, 3, 1], "tanh", 6)
@@ -150,7 +150,7 @@ def trajectories(cases):
     add("per-output", "2.3", "KappaOne PerOutput Tanh", "two outputs", inputs("outputs", [1, 2, 2], "tanh", 2),
         rows="per_output")
     labels = inputs("classes", [2, 2, 3], "tanh", 3, [2, 0, 1])
-    add("label-regression", "2.7", "KappaTwo LabelRegression Tanh", "κ = 2", labels, 2, loss="label_regression")
-    add("cross-entropy", "2.7", "KappaTwo CrossEntropy Tanh", "κ = 2", labels, 2, loss="cross_entropy", lr=0.25)
+    add("label-regression", "2.8", "KappaTwo LabelRegression Tanh", "κ = 2", labels, 2, loss="label_regression")
+    add("cross-entropy", "2.8", "KappaTwo CrossEntropy Tanh", "κ = 2", labels, 2, loss="cross_entropy", lr=0.25)
     add("batch-of-one", "4.1", "KappaTwo BatchOfOne Relu", "one row: half of a Polyak step",
         inputs("polyak", [2, 2, 1], "relu", 1), 2)

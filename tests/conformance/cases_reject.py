@@ -67,9 +67,9 @@ def rejects(cases):
     jacobian("nan-theta", "4.3", "NonFiniteInput", "NaN in θ", theta=["NaN", 1.0])
     jacobian("kappa-0", "2.1", "BadKappa", "κ = 0", kappa=0)
     jacobian("shape-theta", "1", "ShapeMismatch", "θ of length 3 for two parameters", theta=[2.0, 1.0, 0.0])
-    jacobian("shape-y", "2.7", "ShapeMismatch", "y with two columns for one output", y=[[1.0, 2.0]] * 3)
-    jacobian("samples", "2.7", "ShapeMismatch", "two targets for three samples", y=[[1.0], [1.0]])
-    jacobian("label", "2.7", "ShapeMismatch LabelRegression", "label 2 of two outputs", two, y=[0, 1, 2],
+    jacobian("shape-y", "2.8", "ShapeMismatch", "y with two columns for one output", y=[[1.0, 2.0]] * 3)
+    jacobian("samples", "2.8", "ShapeMismatch", "two targets for three samples", y=[[1.0], [1.0]])
+    jacobian("label", "2.8", "ShapeMismatch LabelRegression", "label 2 of two outputs", two, y=[0, 1, 2],
         loss="label_regression")
     jacobian("signed-outputs", "2.2", "ShapeMismatch Outputs", "signed rows with two outputs", two, y=[[1.0, 1.0]] * 3,
         rows="signed")

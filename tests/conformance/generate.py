@@ -14,7 +14,7 @@ import truth
 from mpmath import mpf
 from tolerance import exact, mapped, measure, numbers
 
-VERSION = "1.0.0"
+VERSION = "1.0.1"
 TARGET = Path(__file__).resolve().parents[2] / "sven_ref" / "conformance"
 OPS = ("matvec", "rmatvec", "pinv_apply", "step", "natural_gradient", "jacobian", "trajectory", "reject")
 

@@ -452,19 +452,19 @@ def made(status="passed", level="core", dtype="float64", id="step-1", flags=("Ha
 
 def a_run(*results, required=("core",), dtypes=("float64",), complete=True):
     return runner.Run(
-        Hello("a", "1", ("step",), dtypes), "1.0.0", runner.LEVELS, required, dtypes, complete, [*results]
+        Hello("a", "1", ("step",), dtypes), "1.0.1", runner.LEVELS, required, dtypes, complete, [*results]
     )
 
 
 CLAIMS = {
-    "core and no more": ([made()], {}, "core of vectors 1.0.0 in float64", 0),
-    "core + strict": ([made(), made(level="strict")], {}, "core + strict of vectors 1.0.0 in float64", 0),
-    "strict failed": ([made(), made("failed", "strict")], {}, "core of vectors 1.0.0 in float64", 1),
-    "strict skipped": ([made(), made("skipped", "strict")], {}, "core of vectors 1.0.0 in float64", 0),
+    "core and no more": ([made()], {}, "core of vectors 1.0.1 in float64", 0),
+    "core + strict": ([made(), made(level="strict")], {}, "core + strict of vectors 1.0.1 in float64", 0),
+    "strict failed": ([made(), made("failed", "strict")], {}, "core of vectors 1.0.1 in float64", 1),
+    "strict skipped": ([made(), made("skipped", "strict")], {}, "core of vectors 1.0.1 in float64", 0),
     "strict skipped, asked for": (
         [made(), made("skipped", "strict")],
         {"required": ("core", "strict")},
-        "core of vectors 1.0.0 in float64",
+        "core of vectors 1.0.1 in float64",
         4,
     ),
     "a skipped core case": ([made(), made("skipped"), made(level="strict")], {}, "", 4),
@@ -476,19 +476,19 @@ CLAIMS = {
     "one dtype of two": (
         [made(), made("failed", dtype="float32")],
         {"dtypes": ("float64", "float32")},
-        "core of vectors 1.0.0 in float64",
+        "core of vectors 1.0.1 in float64",
         1,
     ),
     "more in one than in the other": (
         [made(), made(dtype="float32"), made(level="strict")],
         {"dtypes": ("float64", "float32")},
-        "core + strict of vectors 1.0.0 in float64; core of vectors 1.0.0 in float32",
+        "core + strict of vectors 1.0.1 in float64; core of vectors 1.0.1 in float32",
         0,
     ),
     "a level that has no case in a dtype": (
         [made(), made(dtype="float32"), made(level="strict")],
         {"dtypes": ("float64", "float32"), "required": ("core", "strict")},
-        "core + strict of vectors 1.0.0 in float64; core of vectors 1.0.0 in float32",
+        "core + strict of vectors 1.0.1 in float64; core of vectors 1.0.1 in float32",
         0,
     ),
 }
