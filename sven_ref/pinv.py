@@ -210,17 +210,17 @@ def _solved(
         rank = cut(replace(triplets, floor=max(floor, triplets.floor)), k, rtol, atol)
         J_pinv = TruncatedPinv(J, triplets, rank)
         if triplets.squared and rank > 0:
-            check_attained(J_pinv)
+            check_attained(J_pinv, triplets.sums)
         return J_pinv
 
 
-def check_attained(J_pinv: TruncatedPinv) -> None:
+def check_attained(J_pinv: TruncatedPinv, sums: Any) -> None:
     """Raise `SolverFloorError` where the smallest kept σ is not there: ‖Jᵀu‖ or ‖Jv‖, not squared, is below half of it.
 
-    The floor trusts sums to err at random. A sum of L equal terms, one after another, errs up to Lε; so what lies below
-    (Lε)^½ σ_1 is looked at, by one product.
+    The floor trusts sums to err at random. A sum of L equal terms, one after another, errs up to Lε, ε that of the
+    dtype of `sums`; so what lies below (Lε)^½ σ_1 is looked at, by one product.
     """
-    s, eps = J_pinv.s[:, 0], float(np.finfo(J_pinv.dtype).eps)
+    s, eps = J_pinv.s[:, 0], float(np.finfo(sums).eps)
     if s[-1] > math.sqrt(eps * max(J_pinv.shape)) * s[0]:
         return
     J, q = J_pinv.J, J_pinv.rank

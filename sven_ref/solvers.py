@@ -90,7 +90,7 @@ def svds(J: ProductLinearOperator, k: int, rng: Any = 0) -> Triplets:
     W = U if Vt is None else Vt.T
     if missed(smaller(J, c), W, float(s[order[-1]]), rng):
         return tsqr(J, k)
-    return Triplets(U[:, order], s[order], Vt, c, "svds", squared_resolution(J, J.dtype), squared=True)
+    return Triplets(U[:, order], s[order], Vt, c, "svds", squared_resolution(J, J.dtype), squared=True, sums=J.dtype)
 
 
 def smaller(J: ProductLinearOperator, c: float) -> Any:
@@ -146,8 +146,8 @@ def gram(J: ProductLinearOperator, k: int, rng: Any = 0) -> Triplets:
     eigenvalues, W = np.linalg.eigh(G)
     s, W = np.sqrt(np.maximum(eigenvalues[::-1], 0)), W[:, ::-1]
     U, Vt = (W, None) if M <= P else (None, W.T)
-    floor = squared_resolution(J, np.float64 if factored else J.dtype)
-    return Triplets(U, s, Vt, c, "gram", floor, squared=True)
+    sums = np.float64 if factored else J.dtype
+    return Triplets(U, s, Vt, c, "gram", squared_resolution(J, sums), squared=True, sums=sums)
 
 
 def tsqr(J: ProductLinearOperator, k: int, rng: Any = 0) -> Triplets:

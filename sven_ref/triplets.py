@@ -40,6 +40,7 @@ class Triplets:
     solver: str
     floor: float
     squared: bool
+    sums: Any = np.float64  # the dtype that a squared matrix was summed in
 
 
 def resolution(J: ProductLinearOperator, dtype: Any) -> float:

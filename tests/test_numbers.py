@@ -17,7 +17,7 @@ import pytest
 import scipy.optimize
 
 import sven_ref as sr
-from sven_ref import pinv
+from sven_ref import pinv, streams
 from sven_ref.conformance import loader
 from sven_ref.lab import demo, protocols, scale, step_cost
 from sven_ref.lab.mnist import N_VAL
@@ -165,6 +165,7 @@ NUMBERS = {
     "add_one": SCALES,
     "cost": {"593": lambda: sr.MLP((1, 16, 16, 16, 1)).n_params == 593},
     "design": {
+        "141": lambda: streams.CLOSED == 141,
         "6260": lambda: steps_of_the_demo() == 6260,
         "100": lambda: pinv.DIGITS == 100 and has("tests/conformance/test_mutants.py", ".units > 100"),
         "1.5e-8": lambda: near("1.5e-8", math.sqrt(EPS)),
