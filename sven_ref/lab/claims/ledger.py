@@ -15,6 +15,7 @@ from time import perf_counter
 from typing import Any
 
 from ...errors import ArgumentError
+from ...strict_json import loads_strict
 from ..checkpoint import write_durably
 from ..records import RecordError
 from ..runs import versions
@@ -62,7 +63,7 @@ def read(path: Path) -> Results:
     if not path.exists():
         return {}
     try:
-        results = json.loads(path.read_bytes())
+        results = loads_strict(path.read_bytes(), str(path))
     except (ValueError, RecursionError):
         results = None
     entries = list(results.values()) if isinstance(results, dict) else [None]
