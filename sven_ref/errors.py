@@ -128,7 +128,8 @@ def as_array(name: str, value: Any, allowed: str = "real numbers") -> Any:
         ) from error
     if array.dtype.kind not in "fiub":
         given = "" if isinstance(value, np.ndarray) else f" and is a {type(value).__name__}"
-        raise ArgumentError(f"{name} has dtype {array.dtype}{given}: must be {allowed}")
+        how = "; np.asarray(…, dtype=float) or .to_numpy(float) makes them" if array.dtype == object else ""
+        raise ArgumentError(f"{name} has dtype {array.dtype}{given}: must be {allowed}{how}")
     return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
 
 
@@ -145,6 +146,15 @@ def masked(value: Any) -> int:
     if isinstance(value, np.ma.MaskedArray):
         return int(np.ma.count_masked(value))
     return sum(map(masked, value)) if isinstance(value, tuple | list) else 0
+
+
+def check_columns(columns: Any, P: int) -> Any:
+    """Indices into θ as an array: integers, ascending, none twice, within 0 … P − 1."""
+    array = as_array("columns", columns, "integer indices")
+    ascending = array.ndim == 1 and array.dtype.kind in "iu" and array.size > 0 and bool(np.all(np.diff(array) > 0))
+    if not ascending or array[0] < 0 or array[-1] >= P:
+        raise ArgumentError(f"columns = {columns!r}: must be ascending integers, none twice, within 0 … {P - 1}")
+    return array
 
 
 def check_dtype(dtype: Any) -> Any:

@@ -31,6 +31,7 @@ from .errors import (
     IndependentOfThetaWarning,
     ShapeError,
     as_array,
+    check_columns,
     check_finite,
     check_theta,
     unmasked,
@@ -40,9 +41,60 @@ from .tape import linearise, name_of, one_line, record, returned, users_code
 Product = Callable[[Any], Any]
 
 ROWS = 1 << 26  # numbers of a J made row by row, at most
+SPREAD = (8, 20)  # powers of two that cotangents are spread over to see whether a VJP is linear, float32 and float64
+TINY = 2.0**-30
 
 
-class ProductLinearOperator(LinearOperator):
+class RealLinearOperator(LinearOperator):
+    """A real LinearOperator whose products name what is wrong with x: a mask, which NumPy would drop, or its shape."""
+
+    def dot(self, x: Any) -> Any:
+        """J x, as `@`."""
+        if isinstance(x, LinearOperator) or np.isscalar(x) or issparse(x):
+            return super().dot(x)
+        x = np.asarray(unmasked("the argument of a product", x))
+        n = self.shape[1]
+        if x.ndim not in (1, 2) or x.shape[0] != n or x.size == 0:
+            raise ShapeError(f"the argument of a product has shape {x.shape}: must be ({n},), or ({n}, any number ≥ 1)")
+        return super().dot(x)
+
+    def _rdot(self, x: Any) -> Any:
+        return super()._rdot(unmasked("the argument of a product", x))
+
+    def _adjoint(self) -> Any:
+        return AdjointLinearOperator(self)
+
+    def _transpose(self) -> Any:
+        return AdjointLinearOperator(self)
+
+
+class AdjointLinearOperator(RealLinearOperator):
+    """Jᵀ of shape (P, M), by the products of J."""
+
+    def __init__(self, J: RealLinearOperator) -> None:
+        super().__init__(J.dtype, J.shape[::-1])
+        self.J = J
+
+    def _matvec(self, u: Any) -> Any:
+        return self.J._rmatvec(u)
+
+    def _rmatvec(self, v: Any) -> Any:
+        return self.J._matvec(v)
+
+    def _matmat(self, U: Any) -> Any:
+        return self.J._rmatmat(U)
+
+    def _rmatmat(self, V: Any) -> Any:
+        return self.J._matmat(V)
+
+    def _adjoint(self) -> Any:
+        return self.J
+
+    def _transpose(self) -> Any:
+        return self.J
+
+
+class ProductLinearOperator(RealLinearOperator):
     """A real LinearOperator of shape (M, P) given by its products, which are counted, copied and checked.
 
     Parameters
@@ -66,6 +118,7 @@ class ProductLinearOperator(LinearOperator):
 
     tested = False
     on_tape = True
+    by_tape = False  # whether Jᵀu has a say in what J v is, once that is asked for
 
     def __init__(
         self, shape: tuple[int, int], dtype: Any, jvp: Any, vjp: Any, blocks: bool = False, value: Any = None
@@ -85,10 +138,6 @@ class ProductLinearOperator(LinearOperator):
         self.counts["vjp"] += U[0].size
         return self._product("Jᵀ u", self.vjp, U, self.shape[1])
 
-    def dot(self, x: Any) -> Any:
-        """J x, as `@`."""
-        return super().dot(unmasked("the argument of a product", x))
-
     def _matvec(self, v: Any) -> Any:
         return self._matmat(np.ravel(v))
 
@@ -101,7 +150,7 @@ class ProductLinearOperator(LinearOperator):
 
     def restrict(self, columns: Any) -> ProductLinearOperator:
         """J[:, columns], for ascending indices."""
-        return restrict(self, columns)
+        return restrict(self, check_columns(columns, self.shape[1]))
 
     def float64(self) -> ProductLinearOperator:
         """The same operator with products in float64, counted with this one's; here itself, which can't."""
@@ -112,11 +161,11 @@ class ProductLinearOperator(LinearOperator):
         with np.errstate(all="ignore"):  # what is not finite is refused below
             if self.blocks:
                 Y = real(name, apply(X)).astype(self.dtype, copy=False)
-            else:  # a copy: `apply` may hand out one buffer twice
+            else:  # copies: `apply` may write to what it is given, and hand out one buffer twice
                 columns = X.reshape(len(X), -1).T
                 Y = np.empty((rows, len(columns)), self.dtype, order="F")
                 for j, x in enumerate(columns):
-                    y = real(name, apply(x))
+                    y = real(name, apply(x.copy()))
                     if y.size != rows:
                         raise ShapeError(f"Jacobian product {name} has shape {y.shape}: must be ({rows},)")
                     Y[:, j] = y.ravel()
@@ -127,7 +176,10 @@ class ProductLinearOperator(LinearOperator):
 
 
 def real(name: str, y: Any) -> Any:
-    """A product as an array; raise rather than drop an imaginary part."""
+    """A product as an array; raise rather than drop an imaginary part that is there."""
+    y = (
+        y.real if np.iscomplexobj(y) and not np.any(np.imag(y)) else y
+    )  # autograd's, of real θ joined to complex numbers
     return as_array(f"Jacobian product {name}", y)
 
 
@@ -136,8 +188,8 @@ def check_residuals(R: Any, fun: Any = None) -> Any:
     R = R if type(R) is np.ndarray and R.dtype.kind in "fiub" else returned(fun, R)
     if R.ndim != 1 or R.size == 0:
         raise ShapeError(f"residuals have shape {R.shape}: must be (M,), one entry per condition, not a scalar loss")
-    if R.dtype.kind != "f":
-        raise ArgumentError(f"residuals have dtype {R.dtype}: must be real floating point")
+    if R.dtype.kind != "f" or R.dtype.itemsize < 4:
+        raise ArgumentError(f"residuals have dtype {R.dtype}: must be real floating point, float32 or float64")
     check_finite("residuals", R)
     return R
 
@@ -161,23 +213,29 @@ def jacobian(fun: Callable[[Any], Any], theta: Any) -> ProductLinearOperator:
     """
     theta = check_theta(theta).copy()  # J stays what it is when the caller updates θ in place
     recorded = linearise(fun, theta)
-    R = check_residuals(recorded.value, fun)
+    R = check_residuals(recorded.value, fun).copy()  # a function may use one buffer twice
+    value = R.astype(theta.dtype)
+    if np.any((value == 0) & (R != 0)):
+        raise ArgumentError(
+            f"residuals of {name_of(fun)}: some are below the range of {theta.dtype}, theta's dtype; scale them, or "
+            f"use float64"
+        )
 
     def vjp(u: Any) -> Any:
         with users_code(fun, theta):
-            return recorded.vjp(np.array(u, dtype=R.dtype))  # a copy: a VJP may fill it in place
+            return real("Jᵀ u", recorded.vjp(np.array(u, dtype=R.dtype)))  # a copy: a VJP may fill it in place
 
     decided = cache(lambda: derivative(fun, recorded.vjp, vjp, theta, R))
 
     def jvp(v: Any) -> Any:
         with users_code(fun, theta):
-            return decided()[0](v)
+            return real("J v", decided()[0](v))
 
     def adjoint(u: Any) -> Any:
         return decided()[1](u) if decided.cache_info().currsize else vjp(u)
 
-    J = ProductLinearOperator((R.size, theta.size), theta.dtype, jvp, adjoint, value=R.astype(theta.dtype))
-    J.tested, J.on_tape = True, recorded.on_tape
+    J = ProductLinearOperator((R.size, theta.size), theta.dtype, jvp, adjoint, value=value)
+    J.tested, J.by_tape, J.on_tape = True, True, recorded.on_tape
     if not J.on_tape:
         warn_independent(name_of(fun))
     return J
@@ -193,17 +251,20 @@ def derivative(fun: Product, recorded: Product, vjp: Product, theta: Any, R: Any
     """
     rng = np.random.default_rng(0)
     u, v = rng.standard_normal(R.size).astype(R.dtype), rng.standard_normal(theta.size).astype(theta.dtype)
-    other = -np.copysign(rng.standard_normal(R.size), u).astype(R.dtype)  # what branches on a sign shows
-    JTu = np.array(as_array("Jacobian product Jᵀ u", vjp(other)))  # a copy: a VJP may hand out one buffer twice
+    sizes = 2.0 ** rng.uniform(0, SPREAD[R.dtype.itemsize > 4], R.size)  # what branches on sizes or signs shows
+    other = -np.copysign(sizes * rng.standard_normal(R.size), u).astype(R.dtype)
+    JTu = np.array(vjp(other))  # a copy: a VJP may hand out one buffer twice
     check_finite("Jacobian product Jᵀ u", JTu)
+    small = vjp(other * R.dtype.type(TINY)) / R.dtype.type(TINY)
+    homogeneous = norm(small - JTu) <= math.sqrt(np.finfo(R.dtype).eps) * norm(JTu)
     try:
         jvp = record(recorded, u).vjp
-        Jv = as_array("J v", jvp(v))
+        Jv = real("J v", jvp(v))
     except Exception as error:  # whatever it is, it says that the VJP is not written for autograd, and nothing of J
         why = one_line(error)
     else:
         why = mismatch(v, Jv, other, JTu)
-        if not why:
+        if not why and homogeneous:
             warn_blind(fun, theta, v, Jv, R)
             return jvp, vjp
         why = f"its derivative is another map, {why}"
@@ -219,8 +280,10 @@ def derivative(fun: Product, recorded: Product, vjp: Product, theta: Any, R: Any
     noise = math.sqrt(np.finfo(R.dtype).eps) * float(np.abs(R).max()) / max(float(np.abs(theta).max()), 1.0)
     rounding = float(np.abs(JTu).max()) <= noise and np.array_equal(vjp(-4 * other), -4 * JTu)
     difference = mismatch(v, J @ v, other, JTu)
+    if not homogeneous:
+        difference = f"‖Jᵀu‖ = {norm(JTu):.6g}, and of {TINY:.2g} u it is {norm(small) * TINY:.6g}"
     if difference and not rounding:
-        raise AdjointError(f"the VJP of {name} is not linear, with J of its rows Jᵀe {difference}; {remedy}")
+        raise AdjointError(f"the VJP of {name} is not linear: {difference}; {remedy}")
     warn_blind(fun, theta, v, J @ v, R)
     return lambda v: J @ v, lambda u: J.T @ u
 
@@ -236,10 +299,11 @@ def mismatch(v: Any, Jv: Any, u: Any, JTu: Any) -> str:
     left, right, bound = Jv @ u, v @ JTu, math.sqrt(eps) * (norm(Jv) * norm(u) + norm(v) * norm(JTu))
     if abs(left - right) <= bound:
         return ""
+    float32 = eps < 1e-10 and abs(left - right) <= bound * math.sqrt(np.finfo(np.float32).eps / eps)
+    hint = " (computed in float32? then the operator's dtype must be float32)" if float32 else ""
     with np.errstate(over="ignore"):
-        return (
-            f"⟨Jv, u⟩ = {left * c:.6g} but ⟨v, Jᵀu⟩ = {right * c:.6g}; their difference must be within {bound * c:.2g}"
-        )
+        difference = f"their difference must be within {bound * c:.2g}{hint}"
+        return f"⟨Jv, u⟩ = {left * c:.10g} but ⟨v, Jᵀu⟩ = {right * c:.10g}; {difference}"
 
 
 def require_adjoint(v: Any, Jv: Any, u: Any, JTu: Any) -> None:
@@ -272,16 +336,16 @@ def warn_independent(name: str) -> None:
 def warn_blind(fun: Product, x: Any, v: Any, Jv: Any, R: Any) -> None:
     """Warn of conditions whose row of J is zero though they move with x, v a Gaussian direction.
 
-    Where some (Jv)_α are exactly zero and R_α is not (SPEC 2.5), f is recorded again, at x + hv, x + 2hv, x − hv. With
-    h = ε^{1/3} a derivative moves R_α by about h and a curvature alone by h²: what is above h^{3/2}, and in proportion
-    to h, is neither a curvature nor rounding.
+    Where some (Jv)_α are exactly zero and R_α is not (SPEC 2.5), f is recorded again at x + thv, t = ±1, ±2, 3. What
+    moves in proportion to t, and by more than rounding, is neither a curvature nor noise.
     """
     zero = (Jv == 0) & (R != 0)
-    if Jv.any() and zero.any():
-        h = float(np.finfo(R.dtype).eps) ** (1 / 3)
-        once, twice, back = (linearise(fun, x + (t * h * v).astype(x.dtype)).value - R for t in (1, 2, -1))
-        linear = np.maximum(np.abs(twice - 2 * once), np.abs(back + once)) < 0.1 * np.abs(once)
-        moved = linear & (np.abs(once) > h**1.5 * np.abs(R).max())
+    if zero.any():
+        eps = float(np.finfo(R.dtype).eps)
+        h = eps ** (1 / 3) * max(1.0, float(np.abs(x).max()))
+        once, *others = (linearise(fun, x + (t * h * v).astype(x.dtype)).value - R for t in (1, 2, 3, -1, -2))
+        errors = [np.abs(further - t * once) for t, further in zip((2, 3, -1, -2), others, strict=True)]
+        moved = (np.max(errors, axis=0) < 0.05 * np.abs(once)) & (np.abs(once) > 1e3 * eps * np.abs(R))
         if (rows := np.flatnonzero(zero & moved)).size:
             shown = ", ".join(map(str, rows[:5])) + (", …" if rows.size > 5 else "")
             warn_independent(f"{name_of(fun)}, in rows {shown} of {R.size},")
@@ -361,7 +425,7 @@ def restrict(J: ProductLinearOperator, columns: Any) -> ProductLinearOperator:
 
     shape = (J.shape[0], len(columns))
     part = ProductLinearOperator(shape, J.dtype, lambda V: J @ scatter(V), lambda U: (J.H @ U)[columns], True, J.value)
-    part.inner, part.tested, part.on_tape = J, J.tested, J.on_tape
+    part.inner, part.tested, part.by_tape, part.on_tape = J, J.tested, J.by_tape, J.on_tape
     return part
 
 
@@ -369,7 +433,7 @@ def scaled(J: ProductLinearOperator, c: float) -> ProductLinearOperator:
     """J / c for c a power of two; products count as products with J."""
     c = J.dtype.type(c)
     part = ProductLinearOperator(J.shape, J.dtype, lambda V: J._matmat(V) / c, lambda U: J._rmatmat(U / c), True)
-    part.inner, part.tested, part.on_tape = J, J.tested, J.on_tape
+    part.inner, part.tested, part.by_tape, part.on_tape = J, J.tested, J.by_tape, J.on_tape
     return part
 
 

@@ -22,6 +22,7 @@ import numpy as np
 from autograd.tracer import getval
 
 from . import columns, flat
+from .errors import check_columns
 from .jacobian import ProductLinearOperator, check_residuals, power_of_two, warn_blind, warn_independent
 from .mlp import MLP
 from .tape import linearise, name_of, users_code
@@ -134,6 +135,7 @@ class LayeredLinearOperator(ProductLinearOperator):
 
     def restrict(self, S: Any) -> ProductLinearOperator:
         """J[:, S]: factors again where each layer keeps whole output units, else `ColumnsLinearOperator`."""
+        S = check_columns(S, self.shape[1])
         inputs, signals, start = [], [], 0
         for x, g in zip(self.inputs, self.signals, strict=True):
             stop = start + x.shape[1] * g.shape[1]
@@ -171,7 +173,7 @@ def layered_jacobian(
     biases = [np.broadcast_to(b, s) for b, s in zip(net.arrays(theta)[1::2], shapes, strict=True)]
     of_biases.__qualname__ = name_of(residuals_of)
     vjp, R, on_tape = linearise(of_biases, flat.ravel(biases), theta)
-    R = check_residuals(R, residuals_of)
+    R = check_residuals(R, residuals_of).copy()
     with users_code(residuals_of, theta):
         g = vjp(np.ones_like(R))
     signals = flat.unravel(g, shapes)

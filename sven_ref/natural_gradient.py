@@ -17,13 +17,14 @@ References: Amari, Neural Computation 10 (1998) 251; Levenberg (1944), Marquardt
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 from scipy.sparse.linalg import lsmr
 
 from .errors import ConvergenceError, RankError, ShapeError, as_array, check_finite, check_number
-from .jacobian import ProductLinearOperator, adjoint_tested, scaled
+from .jacobian import ProductLinearOperator, adjoint_tested, power_of_two, scaled
 from .pinv import truncated_pinv
 from .triplets import probe
 
@@ -39,59 +40,77 @@ def fisher(J: Any) -> ProductLinearOperator:
 def natural_gradient(J: Any, gradient: Any) -> Any:
     """F⁻¹ ∇L for ∇L of shape (P,). Raises `RankError` where F is singular: then there is no natural gradient."""
     J = adjoint_tested(J)
-    return _solve(fisher(J), _vector("gradient", gradient, J.shape[1]), 0.0)
+    c, (g, size) = scale(J), near_one("gradient", gradient, J.shape[1])
+    return true_size(_solve(fisher(scaled(J, c)), g, 0.0), size, c, c)
 
 
 @np.errstate(all="ignore")
 def gauss_newton(J: Any, R: Any) -> Any:
     """The shortest minimiser of ‖Jx − R‖, by LSMR to working precision; singular values are never squared."""
     J = adjoint_tested(J)
-    R, eps, c = _vector("R", R, J.shape[0]), np.finfo(J.dtype).eps, probe(J, 0)
+    (R, size), eps, c = near_one("R", R, J.shape[0]), np.finfo(J.dtype).eps, probe(J, 0)
     if c == 0:
         return np.zeros(J.shape[1], J.dtype)
     x, stop, *_ = lsmr(scaled(J, c), R, atol=eps, btol=eps, conlim=0, maxiter=50 * max(J.shape))
     if stop == 7:
         raise ConvergenceError(f"gauss_newton: LSMR did not converge in {50 * max(J.shape)} steps; use truncated_pinv")
-    return x / c
+    return true_size(x, size, c)
 
 
 @np.errstate(all="ignore")
 def damped_primal(J: Any, R: Any, mu: float) -> Any:
     """(JᵀJ + μI)⁻¹ JᵀR for μ > 0, a P × P system (Levenberg–Marquardt)."""
-    J = adjoint_tested(J)
-    mu = check_number("mu", mu, "> 0", lambda x: x > 0)
-    return _solve(fisher(J), J.rmatvec(_vector("R", R, J.shape[0])), mu)
+    J, mu = adjoint_tested(J), check_number("mu", mu, "> 0", lambda x: x > 0)
+    c, (R, size) = scale(J, mu), near_one("R", R, J.shape[0])
+    J = scaled(J, c)
+    return true_size(_solve(fisher(J), J.rmatvec(R), mu / c / c), size, c)
 
 
 @np.errstate(all="ignore")
 def damped_dual(J: Any, R: Any, mu: float) -> Any:
     """Jᵀ (JJᵀ + μI)⁻¹ R for μ > 0, an M × M system: the same x as `damped_primal`."""
-    J = adjoint_tested(J)
+    J, mu = adjoint_tested(J), check_number("mu", mu, "> 0", lambda x: x > 0)
+    c, (R, size) = scale(J, mu), near_one("R", R, J.shape[0])
+    J = scaled(J, c)
     kernel = _symmetric(J.shape[0], J.dtype, lambda U: J @ (J.H @ U))
-    mu = check_number("mu", mu, "> 0", lambda x: x > 0)
-    return J.rmatvec(_solve(kernel, _vector("R", R, J.shape[0]), mu))
+    return true_size(J.rmatvec(_solve(kernel, R, mu / c / c)), size, c)
 
 
 @np.errstate(all="ignore")
 def half_inverse(J: Any, g: Any, tau: float = 1e-6, solver: str = "dense") -> Any:
     """V S^{−1/2} Uᵀ g over σ > τσ_1: J the Jacobian of all outputs (B·C, P), g = ∂L/∂outputs of shape (B·C,)."""
     pinv = truncated_pinv(J, rtol=check_number("tau", tau, "≥ 0 and < 1", lambda x: 0 <= x < 1), solver=solver)
-    U, V = pinv.factors()
-    return V @ ((U.T @ _vector("g", g, len(U))) / np.sqrt(pinv.singular_values))
+    (U, V), (g, size) = pinv.factors(), near_one("g", g, pinv.shape[1])
+    return true_size(V @ ((U.T @ g) / np.sqrt(pinv.singular_values)), size)
+
+
+def scale(J: ProductLinearOperator, mu: float = 0.0) -> float:
+    """A power of two near the larger of σ_1 and √μ, 1 where both are 0: J is divided by it before it is squared."""
+    return max(probe(J, 0), power_of_two(math.sqrt(mu)) if mu else 0.0) or 1.0
+
+
+def near_one(name: str, value: Any, size: int) -> tuple[Any, float]:
+    """A vector over a power of two near its largest entry, and that power: nothing of it is lost in a square."""
+    array = as_array(name, value)
+    if array.shape != (size,):
+        raise ShapeError(f"{name} has shape {array.shape}: must be ({size},)")
+    check_finite(name, array)
+    c = power_of_two(float(np.abs(array).max()))
+    return array / array.dtype.type(c) if array.dtype.kind == "f" else array / c, c
+
+
+def true_size(x: Any, size: float, *divisors: float) -> Any:
+    """x · size / the divisors, all powers of two; raise `NonFiniteError` where that leaves the range of x."""
+    exponent = math.frexp(size)[1] - 1 - sum(math.frexp(c)[1] - 1 for c in divisors)
+    x = np.ldexp(x, exponent)
+    check_finite("update", x)
+    return x
 
 
 def _symmetric(n: int, dtype: Any, apply: Any) -> ProductLinearOperator:
     F = ProductLinearOperator((n, n), dtype, apply, apply, blocks=True)
     F.tested = True  # J's products are
     return F
-
-
-def _vector(name: str, value: Any, size: int) -> Any:
-    array = as_array(name, value)
-    if array.shape != (size,):
-        raise ShapeError(f"{name} has shape {array.shape}: must be ({size},)")
-    check_finite(name, array)
-    return array
 
 
 def _solve(A: ProductLinearOperator, b: Any, mu: float) -> Any:

@@ -22,7 +22,6 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.sparse.linalg import LinearOperator
 
 from .errors import (
     ConvergenceError,
@@ -34,9 +33,8 @@ from .errors import (
     check_finite,
     check_integer,
     check_number,
-    unmasked,
 )
-from .jacobian import ProductLinearOperator, adjoint_tested, norm, scaled
+from .jacobian import ProductLinearOperator, RealLinearOperator, adjoint_tested, norm, scaled
 from .solvers import SOLVERS, plan, stand_ins
 from .triplets import Triplets
 
@@ -52,7 +50,7 @@ class Certificate(NamedTuple):
     orthogonality: float
 
 
-class TruncatedPinv(LinearOperator):
+class TruncatedPinv(RealLinearOperator):
     """J⁺ of shape (P, M), made by `truncated_pinv`.
 
     Attributes
@@ -115,10 +113,6 @@ class TruncatedPinv(LinearOperator):
             product = np.asarray(product, dtype)
         check_finite("product with the pseudoinverse", product)
         return product
-
-    def dot(self, x: Any) -> Any:
-        """J⁺ x, as `@`."""
-        return super().dot(unmasked("residuals", x))
 
     def _matvec(self, R: Any) -> Any:
         return self._matmat(np.reshape(R, (-1, 1)))[:, 0]

@@ -122,10 +122,11 @@ class Problem:
 
     def function(self, batch: Any) -> Callable[[Any], Any]:
         """θ -> R of shape (M,), in `autograd.numpy`: `jacobian(problem.function(batch), θ)` is J by its definition."""
+        own = copied(batch) if self.residuals_fun is not None else batch
 
         def residuals(theta: Any) -> Any:
             if self.residuals_fun is not None:
-                return self.residuals_fun(theta, batch)
+                return self.residuals_fun(theta, own)
             x, y = map(np.array, self._arrays(theta, batch))  # copies: a batch's buffer may be filled anew
             return self.residuals_of(self.model(theta, x), y)
 
@@ -145,7 +146,7 @@ class Problem:
         theta = check_theta(theta)
         if self.model is None:
             return self.residuals(theta, batch) ** 2
-        x, y = self._arrays(theta, batch)
+        x, y = map(np.array, self._arrays(theta, batch))
 
         def losses(theta: Any) -> Any:
             return self.losses_of(self.model(theta, x), y)
@@ -173,7 +174,7 @@ class Problem:
         trusted = not callable(self.loss)
 
         def residuals_of(f: Any) -> Any:
-            return self.residuals_of(f, y)
+            return self.residuals_of(f, y if trusted else np.array(y))  # a loss of one's own may write to it
 
         residuals_of.__qualname__ = self.describe()
         J = layered_jacobian(self.model, theta, x, residuals_of, self.micro_batch, trusted)
@@ -193,3 +194,12 @@ class Problem:
         if y.dtype.kind == "f" or self.loss == "squared_error":
             y = y.astype(theta.dtype, copy=False)
         return x, y
+
+
+def copied(batch: Any) -> Any:
+    """Arrays in tuples, lists and dicts, copied: what is recorded refers to them, and a buffer may be filled anew."""
+    if type(batch) in (tuple, list):
+        return type(batch)(map(copied, batch))
+    if type(batch) is dict:
+        return {name: copied(value) for name, value in batch.items()}
+    return batch.copy() if isinstance(batch, np.ndarray) else batch

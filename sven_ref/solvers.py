@@ -40,7 +40,7 @@ LONG = 1 << 12  # rows that LAPACK's LQ, which adds term by term, does not get: 
 def dense(J: ProductLinearOperator, k: int, rng: Any = 0) -> Triplets:
     """LAPACK on the matrix itself, made of the fewer products: rows Jᵀe_α or columns Je_i. Holds M×P numbers."""
     M, P = J.shape
-    if not J.blocks:
+    if not J.blocks or J.by_tape:
         probe(J, rng)  # for its dot-test: what follows uses one of the two products alone
     A = J.rmatmat(np.eye(M, dtype=J.dtype)).T if M <= P else J.matmat(np.eye(P, dtype=J.dtype))
     c = power_of_two(float(np.abs(A).max()))

@@ -2,27 +2,43 @@
 
     y = f(x)          vjp : u -> ∇_x ⟨u, f(x)⟩
 
-autograd counts its open traces in one global, so that two threads that record at once, or that evaluate functions with
-derivatives inside, spoil each other's (HIPS/autograd#659): everything of a user's runs under one lock here. It runs
-under NumPy's error state "ignore" too, whatever the caller's is, since underflow is harmless and what is not finite is
-refused by checks; and an exception of the function's own keeps its traceback and gains a note.
+autograd tells its traces apart by how many are open, a global count: two threads that record at once, or evaluate
+functions with derivatives inside, can get one number for two traces and spoil each other's (HIPS/autograd#659). Here
+every trace has a number of its own, larger than those before it, which is all that autograd asks of nested traces.
+
+A user's function is given copies, since it may write to what it is given, and what it returns is copied, since it may
+use one buffer twice. It runs under NumPy's error state "ignore", whatever the caller's is: underflow is harmless, and
+what is not finite is refused by checks. An exception of its own keeps its traceback and gains a note.
 """
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import count
 from typing import Any, NamedTuple
 
 import numpy as np
+from autograd import tracer
 from autograd.core import make_vjp
 from autograd.extend import defvjp, primitive
 from autograd.tracer import isbox
 
 from .errors import ArgumentError, SvenError, as_array
 
-LOCK = threading.RLock()  # re-entrant: a function may itself use derivatives made here
+
+class Traces:
+    """autograd's stack of traces, with numbers that are never given twice."""
+
+    numbers = count()
+
+    @contextmanager
+    def new_trace(self) -> Iterator[int]:
+        """The number of a new trace."""
+        yield next(self.numbers)
+
+
+tracer.trace_stack = Traces()
 
 RULES = (
     "write it with autograd.numpy in place of numpy (import autograd.numpy as anp): join numbers by anp.array([...]) "
@@ -46,22 +62,24 @@ def name_of(fun: Any) -> str:
 
 @contextmanager
 def users_code(fun: Any, theta: Any) -> Iterator[None]:
-    """Where a user's function of θ runs: locked, quiet, and its exceptions noted with what it was given."""
-    with LOCK, np.errstate(all="ignore"):
+    """Where a user's function of θ runs: quiet, and its exceptions noted with what it was given."""
+    with np.errstate(all="ignore"):
         try:
             yield
         except SvenError:
             raise
         except Exception as error:
             if not getattr(error, "__notes__", ()):
-                error.add_note(f"sven_ref: raised by {name_of(fun)}, given theta of shape {np.shape(theta)}; {RULES}")
+                error.add_note(
+                    f"sven_ref: raised by {name_of(fun)}, given theta of shape {np.shape(theta)}; {remedy(error)}"
+                )
             raise
 
 
 def evaluate(fun: Callable[[Any], Any], x: Any) -> Any:
-    """f(x), not recorded."""
+    """f(x), not recorded, as an array of its own."""
     with users_code(fun, x):
-        return fun(x)
+        return np.array(returned(fun, fun(np.array(x))))
 
 
 def linearise(fun: Callable[[Any], Any], x: Any, theta: Any = None) -> Recorded:
@@ -77,7 +95,9 @@ def linearise(fun: Callable[[Any], Any], x: Any, theta: Any = None) -> Recorded:
         except Exception as error:
             if not runs(fun, x):
                 raise
-            raise ArgumentError(f"{name_of(fun)} can't be traced by autograd ({one_line(error)}): {RULES}") from error
+            raise ArgumentError(
+                f"{name_of(fun)} can't be traced by autograd ({one_line(error)}): {remedy(error)}"
+            ) from error
 
 
 def record(fun: Callable[[Any], Any], x: Any) -> Recorded:
@@ -123,12 +143,22 @@ def holds_traced(y: Any) -> bool:
 def runs(fun: Callable[[Any], Any], x: Any) -> bool:
     """Whether f(x) can be had without recording."""
     try:
-        returned(fun, fun(x))
+        returned(fun, fun(np.array(x)))
     except SvenError:
         raise
     except Exception:  # it is wrong with or without autograd: its first error stands
         return False
     return True
+
+
+def remedy(error: Exception) -> str:
+    """What to do about it: where autograd lacks a derivative, define it; else keep to its rules."""
+    if isinstance(error, NotImplementedError) and "VJP of" in str(error):
+        return (
+            "autograd has no derivative of that function: write it by others, or make it a primitive and define its "
+            "VJP (autograd.extend.primitive, defvjp)"
+        )
+    return RULES
 
 
 def one_line(error: Exception) -> str:

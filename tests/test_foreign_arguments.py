@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.sparse.linalg import LinearOperator
 
 import sven_ref as sr
-from sven_ref.errors import ArgumentError, SvenError
+from sven_ref.errors import ArgumentError, NonFiniteError, SvenError
 
 NET = sr.MLP((2, 3, 1))
 THETA = NET.init(0)
@@ -45,10 +46,14 @@ PLACES = {
     "g": (R, lambda a: sr.natural_gradient.half_inverse(A, a)),
     "the argument of a product": (np.ones(2), lambda a: sr.as_product_operator(A).matvec(a)),
     "the argument of a product ": (np.ones(2), lambda a: sr.as_product_operator(A) @ a),
-    "residuals": (R, lambda a: sr.truncated_pinv(A) @ a),
+    "the argument of a product  ": (R, lambda a: sr.truncated_pinv(A) @ a),
     "residuals ": (R, lambda a: sr.truncated_pinv(A).matvec(a)),
     "residuals  ": (R, lambda a: sr.truncated_pinv(A).project(a)),
     "x ": (np.ones(2), lambda a: sr.truncated_pinv(A).rmatvec(a)),
+    "the argument of a product   ": (R, lambda a: sr.as_product_operator(A).H @ a),
+    "the argument of a product    ": (R, lambda a: sr.as_product_operator(A).T @ a),
+    "the argument of a product     ": (R, lambda a: a @ sr.as_product_operator(A)),
+    "the argument of a product      ": (np.ones(2), lambda a: sr.truncated_pinv(A).H @ a),
 }
 
 
@@ -199,3 +204,70 @@ def test_a_batch_that_is_no_pair():
     for batch in (None, X, {"x": X, "y": Y}, (X,), (X, Y, Y), iter([X, Y]), "xy"):
         with pytest.raises(ArgumentError, match=r"batch is a \w+: must be a pair \(x, y\)"):
             sr.step(sr.Problem(NET), THETA, batch, lr=0.1)
+
+
+def test_shapes_of_products_are_named():
+    for J in (sr.as_product_operator(A), sr.truncated_pinv(A).H):
+        for wrong in (np.ones(3), np.ones((2, 0)), np.ones((1, 2, 1)), np.ones(0), 7 * [1.0]):
+            with pytest.raises(
+                ArgumentError, match=r"the argument of a product has shape .*: must be \(2,\), or \(2, any"
+            ):
+                J @ wrong
+
+
+@pytest.mark.parametrize("columns", [[2, 2, 5], [5, 2], [-1, 2], [0, 99], [], [True, False], 3, [0.5, 1.5], slice(2)])
+@pytest.mark.parametrize("kind", ["products", "factors"])
+def test_columns_that_are_none(columns, kind):
+    J = sr.as_product_operator(np.ones((3, 13))) if kind == "products" else sr.Problem(NET).jacobian(THETA, (X, Y))
+    with pytest.raises(ArgumentError, match="columns"):
+        J.restrict(columns)
+
+
+def test_operators_that_work_in_place():
+    d = np.array([1.0, 2.0, 3.0])
+
+    def product(v):
+        v *= d
+        return v
+
+    J, R3 = LinearOperator((3, 3), matvec=product, rmatvec=product, dtype=float), np.ones(3)
+    for solver in (*sr.SOLVERS, "auto"):
+        np.testing.assert_allclose(sr.truncated_pinv(J, solver=solver) @ R3, 1 / d, rtol=1e-12)
+    relatives = sr.natural_gradient
+    np.testing.assert_allclose(relatives.gauss_newton(J, R3), 1 / d, rtol=1e-12)
+    np.testing.assert_allclose(relatives.damped_dual(J, R3, 0.5), d / (d**2 + 0.5), rtol=1e-12)
+    np.testing.assert_allclose(relatives.damped_primal(J, R3, 0.5), d / (d**2 + 0.5), rtol=1e-12)
+    np.testing.assert_array_equal(R3, 1)
+
+
+@given(a=st.integers(-500, 500), b=st.integers(-400, 400), dtype=st.sampled_from([np.float32, np.float64]))
+def test_relatives_at_any_scale(a, b, dtype):
+    """A power of two in J or R comes out as one, to the bit, or the answer leaves the range."""
+    a, b = (a // 9, b // 9) if dtype == np.float32 else (a, b)
+    J, r, g = A.astype(dtype), R.astype(dtype), np.array([1.0, -2.0], dtype)
+    relatives = sr.natural_gradient
+    for use, vector, power in (
+        (relatives.gauss_newton, r, b - a),
+        (relatives.natural_gradient, g, b - 2 * a),
+        (lambda J, v: relatives.half_inverse(J, v), r, None),
+    ):
+        expected = use(J, vector)
+        try:
+            got = use(np.ldexp(J, a), np.ldexp(vector, b))
+        except NonFiniteError:
+            assert b - 2 * a > np.finfo(dtype).maxexp - 12
+            continue
+        if power is not None:
+            np.testing.assert_array_equal(got, np.ldexp(expected, power))
+        elif a % 2 == 0:
+            np.testing.assert_allclose(got, np.ldexp(expected, b - a // 2), rtol=1e-5 if dtype == np.float32 else 1e-12)
+
+
+@given(a=st.integers(-500, 500), b=st.integers(-300, 300))
+def test_damped_forms_at_any_scale(a, b):
+    mu = 0.5
+    exact = sr.oracle.damped(A, R, mu)
+    if abs(2 * a) < 900:
+        for f in (sr.natural_gradient.damped_primal, sr.natural_gradient.damped_dual):
+            got = f(np.ldexp(A, a), np.ldexp(R, b), float(np.ldexp(mu, 2 * a)))
+            np.testing.assert_allclose(got, np.ldexp(exact, b - a), rtol=1e-12)

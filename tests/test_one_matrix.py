@@ -105,6 +105,10 @@ NOT_LINEAR = {
     "normalised": lambda g: anp.dot(A.T, g) / anp.sqrt(anp.sum(g**2)),
     "clipped off the tape": lambda g: A.T @ np.clip(np.array(g, dtype=float), -0.1, 0.1),
     "with a constant": lambda g: anp.dot(A.T, g) + 1,
+    "clipped where it is large": lambda g: anp.dot(A.T, anp.clip(g, -50, 50)),
+    "its norm clipped": lambda g: anp.dot(A.T, g) / anp.maximum(1.0, anp.sqrt(anp.sum(g**2)) / 50),
+    "zero where it is small": lambda g: anp.dot(A.T, g * (anp.abs(g) > 1e-6)),
+    "twice where it is large": lambda g: anp.dot(A.T, g) * (1 + (anp.sum(g**2) > 9)),
     "sign alone": lambda g: anp.dot(A.T, anp.sign(g)),
 }
 
@@ -256,3 +260,31 @@ def test_a_complex_product_is_no_real_one():
         sr.truncated_pinv(J)
     with pytest.raises(ArgumentError, match=r"the argument of a product has dtype complex128"):
         sr.as_product_operator(np.eye(2)) @ np.array([1j, 0])
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_a_subset_of_columns_takes_no_vjp_on_trust(solver):
+    fun = own(NOT_LINEAR["positive part"])
+    with pytest.raises(AdjointError, match="is not linear"):
+        step(lambda t, _: fun(t) - 1, [0.3, 0.7, -0.2], solver=solver, param_fraction=0.7)
+
+
+def test_an_operator_in_float32_that_says_float64_is_told_so():
+    S = TALL.astype(np.float32) / 3
+    J = LinearOperator(
+        (3, 2), matvec=lambda v: S @ v.astype("f4"), rmatvec=lambda u: 1.0000001 * (S.T @ u.astype("f4")), dtype=float
+    )
+    with pytest.raises(AdjointError, match=r"computed in float32\? then the operator's dtype must be float32"):
+        sr.truncated_pinv(J)
+
+
+def test_real_parameters_in_complex_numbers():
+    for fun in (
+        lambda t: anp.abs(anp.concatenate([t, 1j * t])),
+        lambda t: anp.real(anp.where(t > 0.5, t + 1j, t)),
+        lambda t: anp.abs(anp.append(t, 1j * t)),
+    ):
+        theta = np.array([0.3, 0.7, -0.2])
+        J = sr.jacobian(fun, theta)
+        assert sr.checks.check_jacobian(fun, theta, J) < 1e-8
+        assert sr.checks.dot_test(J) < 1e-14

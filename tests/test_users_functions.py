@@ -10,6 +10,7 @@ import pytest
 import scipy.linalg
 import scipy.sparse
 from autograd import elementwise_grad
+from autograd.extend import defvjp, primitive
 from autograd.tracer import getval
 from scipy.integrate import odeint
 from scipy.interpolate import CubicSpline
@@ -328,3 +329,110 @@ def test_underflow_in_a_forward_pass():
     with np.errstate(all="raise"):
         _, info = sr.step(sr.Problem(sr.MLP((1, 1, 1))), np.ones(4), ([[40.0]], [[0.0]]), lr=0.1)
     assert info.rank == 1
+
+
+def in_place(t, _):
+    t -= 1.0
+    return t * anp.array([1.0, 2.0, 3.0])
+
+
+def test_what_a_function_writes_to_is_its_own():
+    problem, theta = sr.Problem(residuals=in_place), np.array([3.0, 4.0, 5.0])
+    expected, _ = sr.step(problem, theta, None, lr=0.5)
+    got, _ = sr.step(problem, theta, None, lr=0.5, actual=True)
+    np.testing.assert_array_equal(got, expected)
+    problem.residuals(theta, None)
+    problem.losses(theta, None)
+    sr.checks.check_jacobian(lambda t: in_place(t, None), theta, np.diag([1.0, 2.0, 3.0]))
+    R = sr.Problem(residuals=lambda t, _: t[:1]).residuals(theta, None)
+    R[:] = 7
+    np.testing.assert_array_equal(theta, [3, 4, 5])
+
+    def spoiling(f, y):
+        y -= 100.0
+        return anp.sum((f - y) ** 2, axis=1)
+
+    net, x, y = sr.MLP((1, 2, 1)), np.ones((3, 1)), np.zeros((3, 1))
+    spoiled = sr.Problem(net, spoiling)
+    for use in (spoiled.losses, spoiled.residuals, spoiled.jacobian):
+        use(net.init(0), (x, y))
+    np.testing.assert_array_equal(y, 0)
+
+
+def test_one_buffer_for_all_residuals():
+    buffer = np.zeros(2)
+
+    @primitive
+    def simulated(t):
+        buffer[:] = A @ t
+        return buffer
+
+    defvjp(simulated, lambda ans, t: lambda u: A.T @ u)
+    problem = sr.Problem(residuals=lambda t, _: simulated(t))
+    first, second = problem.residuals(np.ones(3), None), problem.residuals(3 * np.ones(3), None)
+    np.testing.assert_array_equal(3 * first, second)
+    assert sr.checks.check_jacobian(simulated, np.ones(3), A) < 1e-8
+    theta, info = step(lambda t, _: simulated(t) - 1, np.ones(3))
+    np.testing.assert_allclose(A @ theta, 1)
+    assert info.rank == 2
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("size", [1e-6, 1.0, 20.0, 1000.0, 1e6])
+def test_rows_off_the_tape_at_any_size(size, dtype):
+    functions = [
+        lambda t, _: anp.concatenate([size * (t[:1] - 2), getval(t[1:2]) - 2]),
+        lambda t, _: anp.concatenate([t[:1] - size, getval(t[1:2]) - 2]),
+        lambda t, _: anp.concatenate([t[:1] / size - 2, getval(t[1:2]) / size - 2]),
+        lambda t, _: anp.concatenate([getval(t[:2]) - 2, 0.0 * t]),
+    ]
+    for fun in functions:
+        with pytest.warns(IndependentOfThetaWarning, match="in rows"):
+            step(fun, np.array([0.3, 0.7, -0.2], dtype) * dtype(max(size, 1)), rtol=0, solver="dense")
+
+
+@pytest.mark.parametrize("solver", ["svds", "dense", "gram", "tsqr", "randomized", "auto"])
+def test_rows_off_the_tape_with_a_subset_of_parameters(solver):
+    fun = lambda t, _: anp.concatenate([t[:2] - 1, anp.array([float(getval(t[3])) - 2])])  # noqa: E731
+    with pytest.warns(IndependentOfThetaWarning, match="in rows 2 of 3"):
+        step(fun, np.linspace(0.1, 0.8, 8), solver=solver, param_fraction=0.75)
+
+
+def test_a_function_that_asks_threads_of_its_own_does_not_wait_for_ever():
+    inner = sr.Problem(residuals=conditions)
+
+    def asking(t, _):
+        with ThreadPoolExecutor(3) as pool:
+            parts = list(pool.map(lambda i: inner.residuals(THETA + 0.1 * i, None), range(3)))
+        return t - parts[0][:3] - parts[1][:3] - parts[2][:3]
+
+    assert np.isfinite(step(asking)[0]).all()
+
+
+def test_a_batch_filled_anew_changes_no_jacobian():
+    b = np.array([[2.0, 1.0], [1.0, 3.0], [0.0, 1.0]])
+    problem = sr.Problem(residuals=lambda t, b: anp.dot(b, t) - 1)
+    J = problem.jacobian(np.zeros(2), b)
+    J_pinv = sr.truncated_pinv(J, solver="gram")
+    before = J_pinv @ np.ones(3)
+    b *= 2
+    np.testing.assert_array_equal(J_pinv @ np.ones(3), before)
+
+
+def test_residuals_below_the_range_of_theta():
+    with pytest.raises(ArgumentError, match="some are below the range of float32, theta's dtype"):
+        step(lambda t, _: 1e-60 * (anp.dot(A, t.astype(float)) - 1), THETA.astype(np.float32))
+
+
+NO_DERIVATIVE = {
+    "cumprod": lambda t, _: anp.cumprod(t),
+    "interp": lambda t, _: anp.interp(np.linspace(0, 1, 3), np.linspace(0, 1, 3), t),
+    "median": lambda t, _: anp.array([anp.median(t)]),
+    "a primitive without one": lambda t, _: primitive(lambda t: 2 * t)(t),
+}
+
+
+@pytest.mark.parametrize("name", NO_DERIVATIVE)
+def test_functions_without_a_derivative_are_named(name):
+    with pytest.raises(ArgumentError, match=r"VJP of .* not defined.*autograd has no derivative of that function"):
+        step(NO_DERIVATIVE[name])
