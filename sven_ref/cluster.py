@@ -132,7 +132,7 @@ def find(scheduler: Any) -> Iterator[Any]:
     nobody = f"scheduler = {scheduler!r}: no Dask scheduler answers there"
     try:
         distributed.comm.get_address_host(scheduler)
-    except (OSError, ValueError) as error:
+    except Exception as error:  # a protocol that is not installed raises what it likes
         raise ClusterError(f"{nobody} ({error})") from error
     try:  # in a thread, since this one may have a loop that runs, as a notebook's does
         with ThreadPoolExecutor(1) as thread, logged(logging.CRITICAL), dask.config.set(SHORT_LOGS):

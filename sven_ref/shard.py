@@ -7,6 +7,7 @@ its recipe (problem, θ, part), from which the receiver records autograd's tape 
 from __future__ import annotations
 
 import signal
+import warnings
 from collections.abc import Callable
 from functools import cache
 from typing import Any, NamedTuple
@@ -14,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .columns import ColumnsLinearOperator
-from .errors import ClusterError
+from .errors import ClusterError, IndependentOfThetaWarning
 from .layered import LayeredLinearOperator
 
 Recipe = tuple[Any, Any, Any]
@@ -26,6 +27,7 @@ class Shard:
 
     def __init__(self, whole: Any, columns: Any = None, recipe: Recipe | None = None) -> None:
         self.whole, self.columns, self.recipe = whole, columns, recipe
+        self.warned: list[str] = []
         self.J: Any = whole if columns is None else whole.restrict(columns)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -48,6 +50,7 @@ class Facts(NamedTuple):
     scale: float
     layers: list[tuple[int, int]]  # empty where there are no factors
     m: int
+    warned: list[str]  # of residuals off the tape
 
 
 def nbytes(data: Any) -> int:
@@ -71,8 +74,14 @@ def aligned(data: Any) -> Any:
 def from_recipe(recipe: Recipe) -> Shard:
     """The shard of a problem at θ on a part of the batch."""
     problem, theta, part = recipe
-    J = problem.jacobian(aligned(theta), aligned(part() if callable(part) else part))
-    return Shard(J) if isinstance(J, LayeredLinearOperator) else Shard(J, recipe=recipe)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", IndependentOfThetaWarning)
+        J = problem.jacobian(aligned(theta), aligned(part() if callable(part) else part))
+        if J.by_tape:
+            J.jvp(direction(aligned(theta)))  # what J v is, and whether rows are off the tape, is decided by the first
+    shard = Shard(J) if isinstance(J, LayeredLinearOperator) else Shard(J, recipe=recipe)
+    shard.warned = [str(w.message) for w in caught if issubclass(w.category, IndependentOfThetaWarning)]
+    return shard
 
 
 def from_factors(inputs: Any, signals: Any, value: Any, columns: Any) -> Shard:
@@ -143,9 +152,16 @@ def held(x: Any) -> Any:
 
 def on_part(problem: Any, method: str, theta: Any, part: Any) -> Any:
     """`jacobian` as a `Shard`, or `residuals` or `losses`, of one part of the batch."""
-    if method == "jacobian":
-        return from_recipe((problem, theta, part))
-    return getattr(problem, method)(aligned(theta), aligned(part() if callable(part) else part))
+    failure: Exception
+    try:
+        if method == "jacobian":
+            return from_recipe((problem, theta, part))
+        return getattr(problem, method)(aligned(theta), aligned(part() if callable(part) else part))
+    except RecursionError as error:  # Dask can't send a traceback of a thousand frames, and would wait for it
+        failure = RecursionError(f"{error}, in the model, the loss or the residuals")
+    except SystemExit as error:  # it would end the worker, and Dask try the next
+        failure = RuntimeError(f"the model, the loss or the residuals called sys.exit({error.code!r})")
+    raise failure
 
 
 class Excerpt(NamedTuple):
@@ -182,11 +198,11 @@ def facts(shard: Shard) -> Facts:
     """What the client has to know."""
     J: Any = shard.J
     if not isinstance(shard.whole, LayeredLinearOperator):
-        return Facts(J.value, J.dtype, J.shape[1], 1.0, [], 1)
+        return Facts(J.value, J.dtype, J.shape[1], 1.0, [], 1, shard.warned)
     layers = J.shapes if isinstance(J, LayeredLinearOperator) else [(J.shape[1], 0)]
     signals = J.signals if isinstance(J, LayeredLinearOperator) else shard.whole.signals
     scale = J.scale() if any(map(np.any, signals)) else 0.0  # all satisfied, or dead units: no say in the scale
-    return Facts(J.value, J.dtype, J.shape[1], scale, layers, shard.whole.m)
+    return Facts(J.value, J.dtype, J.shape[1], scale, layers, shard.whole.m, shard.warned)
 
 
 def apply(shard: Shard, V: Any) -> Any:

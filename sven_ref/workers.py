@@ -60,11 +60,12 @@ def check_client(client: Any) -> None:
 
 def check_sent(name: str, x: Any) -> None:
     """Raise unless x can go to a worker."""
-    from distributed.protocol.pickle import dumps
+    from distributed.protocol.pickle import dumps, loads
 
+    frames: list[Any] = []
     try:
         with logged(logging.CRITICAL + 1):
-            dumps(x, buffer_callback=[].append)  # arrays are not copied
+            loads(dumps(x, buffer_callback=frames.append), buffers=frames)  # arrays are not copied
     except Exception as error:
         why = str(error).partition("\n")[0]
         raise ArgumentError(
@@ -283,8 +284,9 @@ def cluster_errors(futures: Sequence[Any] = ()) -> Iterator[None]:
             )
         elif "lost dependencies" in str(error):  # Dask's words for a graph that its scheduler could not unpickle
             message = (
-                "client: the scheduler can't read a task; θ is as it was before the step; scheduler and workers must "
-                "be able to import what model, loss and parts come from"
+                "client: a task's data are gone, or the scheduler can't read it; θ is as it was before the step; a "
+                "batch that was scattered by another client, cancelled, or before a restart must be scattered again; "
+                "scheduler and workers must be able to import what model, loss and parts come from"
             )
         why = str(error).partition("\n")[0].rstrip(".")
         raise ClusterError(f"{message} ({type(error).__name__}: {why})") from error

@@ -5,13 +5,14 @@ from itertools import pairwise
 import autograd.numpy as anp
 import numpy as np
 import pytest
+from autograd.tracer import getval
 from clusters import needs_dask
 from hypothesis import given
 from hypothesis import strategies as st
 
 import sven_ref as sr
 from sven_ref import shard as on_worker
-from sven_ref.errors import ArgumentError
+from sven_ref.errors import ArgumentError, IndependentOfThetaWarning
 from sven_ref.sharded import ShardedProblem, check_apart, connect, keeps_apart
 
 RNG = np.random.default_rng(0)
@@ -180,3 +181,77 @@ def test_on_workers(client, parts):
 
 def step(problem, theta, batch):
     sr.step(problem, theta, batch, lr=0.1, solver="dense")
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("offset", [0.0, 300.0, 1e4, 101325.0])
+def test_coupling_beside_a_parameter_that_is_large(offset, dtype):
+    """Residuals are small against J w there: 300 K, 101,325 Pa."""
+
+    def normalised(t, x):
+        h = anp.dot(x, t[:3])[:, None]
+        return t[3] + t[4] * (h - anp.mean(h)) / anp.std(h)
+
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((64, 3)) + (np.arange(64)[:, None] > 31)
+    theta = np.array([1, 0.5, -0.3, offset, 2], dtype)
+    y = normalised(theta.astype(float), x) + 0.3 * x[:, :1]
+    for rows in (None, "per_output"):
+        with pytest.raises(ArgumentError, match="couples samples"):
+            check(sr.Problem(normalised, kappa=1, rows=rows), theta, cut((x, y), (32, 32)))
+
+
+@needs_dask
+def test_rows_off_the_tape_are_told_by_workers(client):
+    problem = sr.Problem(residuals=lambda t, b: getval(anp.dot(b, t)) - 1)
+    sharded = ShardedProblem(problem, client)
+    parts = sharded.scatter([X[:16], X[16:]])
+    with pytest.warns(IndependentOfThetaWarning, match="shard [01] of 2: autograd sees no path"):
+        sr.step(sharded, np.zeros(3), parts, lr=1.0)
+    partly = sr.Problem(lambda t, x: anp.where(x[:, :1] > 1.5, getval(NET(t, x)), NET(t, x)))
+    with pytest.warns(IndependentOfThetaWarning, match=r"shard \d of 2: .*in rows"):
+        sr.step(ShardedProblem(partly, client, 2), THETA, (X, Y), lr=0.1)
+
+
+@needs_dask
+def test_parts_of_their_own_lengths(client):
+    problem = sr.Problem(lambda t, x: t[0] * anp.sum(x, axis=1)[:, None] + t[1])
+    sharded = ShardedProblem(problem, client)
+    parts = [(RNG.standard_normal((4, n)), RNG.standard_normal((4, 1))) for n in (5, 7)]
+    _, info = sr.step(sharded, np.ones(2), sharded.scatter(parts), lr=0.1)
+    assert info.residuals.shape == (8,)
+
+
+class Hiding:
+    """Pickled in full, and made again without `inner`."""
+
+    def __init__(self, inner):
+        self.inner = inner
+
+    def __getattr__(self, name):
+        return getattr(self.inner, name)
+
+    def __call__(self, theta, x):
+        return self.inner(theta, x)
+
+
+@needs_dask
+def test_what_can_be_sent_and_not_read_is_named(client):
+    with pytest.raises(ArgumentError, match="model is a Hiding that can't be sent to workers"):
+        ShardedProblem(sr.Problem(Hiding(NET)), client)
+
+
+@needs_dask
+def test_a_model_that_recurses_or_exits_is_no_lost_worker(client):
+    def recursing(theta, x):
+        return recursing(theta, x)
+
+    def leaving(theta, x):
+        raise SystemExit("bad config")
+
+    for model, error, message in (
+        (recursing, RecursionError, "in the model"),
+        (leaving, RuntimeError, r"called sys.exit\('bad config'\)"),
+    ):
+        with pytest.raises(error, match=message):
+            sr.step(ShardedProblem(sr.Problem(model), client), THETA, (X, Y), lr=0.1)
