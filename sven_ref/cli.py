@@ -3,7 +3,7 @@
 Exit status of every command:
     0    done
     1    an error, which standard error names
-    2    usage: an option or a name that there is not
+    2    usage: an option that there is not, or a value that it does not take
     3    of train and demo: a run diverged
     74   standard output can't be written (a full disk); what else the command writes is whole
     130  interrupted by Ctrl-C

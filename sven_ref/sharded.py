@@ -184,7 +184,7 @@ def coupled(problem: Problem) -> ArgumentError:
 def check_apart(problem: Problem, method: str, theta: Any, excerpts: list[on_worker.Excerpt]) -> None:
     """Raise unless a few rows of each shard are the same in a batch of their own: R, or ℓ, and J w.
 
-    The difference must be within √ε of |R| + |J w|, which no rounding reaches. Where R is not r itself but a power of ℓ,
+    The difference must be within √ε of |R| + |J w|, which no rounding reaches. Where R is not r but a power of ℓ,
     rows near zero against J w are left out: they have no digits there.
     """
     if not excerpts:

@@ -1,6 +1,6 @@
 """The commands `sven-ref verify` and `sven-ref vectors`.
 
-The adapter, and all that it started, ends with the command, whatever ends that. A reader that closes the pipe
+The adapter, and what runs under it, ends with the command, whatever ends that. A reader that closes the pipe
 (sven-ref verify … | head) changes no exit code.
 
 Exit codes of verify:
@@ -40,6 +40,10 @@ from .sources import Answers
 
 def add_parsers(commands: Any) -> None:
     """Add both commands to the subparsers of `sven-ref`."""
+    choice = argparse.ArgumentParser(add_help=False)
+    choice.add_argument("--level", nargs="+", choices=LEVELS, default=[], help="only cases of these levels")
+    choice.add_argument("--dtype", nargs="+", choices=DTYPES, default=[], help="only in these dtypes")
+    choice.add_argument("--only", nargs="+", metavar="PATTERN", default=[], help="only these ids, with * and ?")
     selection = argparse.ArgumentParser(add_help=False)
     selection.add_argument(
         "--level",
@@ -60,7 +64,13 @@ def add_parsers(commands: Any) -> None:
         parents=[selection],
         help="hold an implementation of Sven against the conformance vectors",
         description="Hold an implementation of Sven, in any language, against the conformance vectors.",
-        epilog=(__doc__ or "").partition("\n\n")[2],
+        epilog="""examples:
+  sven-ref verify --module sven_ref.conformance.adapter:dense
+  sven-ref verify --cmd "python adapter.py" --level core --dtype float64
+  sven-ref verify --cmd "python adapter.py" --only "step-*" --json results.json
+
+"""
+        + (__doc__ or "").partition("\n\n")[2],
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     source = p.add_mutually_exclusive_group(required=True)
@@ -74,17 +84,30 @@ def add_parsers(commands: Any) -> None:
     p.add_argument("--junit", metavar="FILE", help="write all results as JUnit XML")
     p.set_defaults(command=verify)
 
-    p = commands.add_parser("vectors", help="where the conformance vectors are, and what they hold")
+    p = commands.add_parser(
+        "vectors",
+        help="where the conformance vectors are, and what they hold",
+        epilog="examples:\n  sven-ref vectors list\n  sven-ref vectors show pinv-apply-wide",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     p.set_defaults(command=overview)
     actions = p.add_subparsers(title="actions", metavar="ACTION")
-    actions.add_parser("path", help="print the directory they are in").set_defaults(command=path)
-    p = actions.add_parser("list", parents=[selection], help="one line a case")
+    p = actions.add_parser("path", help="print the directory they are in", epilog="example: sven-ref vectors path")
+    p.set_defaults(command=path)
+    p = actions.add_parser(
+        "list", parents=[choice], help="one line a case", epilog="example: sven-ref vectors list --only 'step-*'"
+    )
     p.set_defaults(command=list_cases)
-    p = actions.add_parser("show", help="cases as JSON, with what is expected")
+    p = actions.add_parser(
+        "show", help="cases as JSON, with what is expected", epilog="example: sven-ref vectors show pinv-apply-wide"
+    )
     p.add_argument("ids", nargs="+", metavar="ID")
     p.set_defaults(command=show_cases)
     p = actions.add_parser(
-        "questions", parents=[selection], help="what an adapter is asked, as JSON Lines, for --answers"
+        "questions",
+        parents=[choice],
+        help="what an adapter is asked, as JSON Lines, for --answers",
+        epilog="example: sven-ref vectors questions --dtype float64 > questions.jsonl",
     )
     p.set_defaults(command=questions)
 

@@ -28,6 +28,8 @@ def require(*packages: str, purpose: str = "this command") -> None:
 
 def check_out(folder: str | Path) -> Path:
     """`folder`, which is not made; raise `ArgumentError` unless it is a directory to write to, or can become one."""
+    if not str(folder):
+        raise ArgumentError("out = '': must be a directory to write to (is a variable not set?)")
     folder = Path(folder)
     try:
         there = next(place for place in (folder, *folder.absolute().parents) if place.exists())

@@ -7,6 +7,7 @@ is for the optimizer to say.
 
 from __future__ import annotations
 
+import ast
 import json
 from collections.abc import Sequence
 from contextlib import suppress
@@ -54,8 +55,8 @@ def value_of(text: str) -> Any:
     """What a text stands for: see the head of this module."""
     if text.strip().lower() in WORDS:
         return WORDS[text.strip().lower()]
-    for kind in (int, float, json.loads):
-        with suppress(ValueError, RecursionError):
+    for kind in (int, float, json.loads, ast.literal_eval):  # the last for a pair: (.9, .99)
+        with suppress(ValueError, RecursionError, SyntaxError):
             return kind(text)
     return text
 

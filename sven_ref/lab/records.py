@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import SvenError
+from ..strict_json import JSONError, loads_strict
 from .checkpoint import sha256, write_durably
 
 
@@ -38,7 +39,12 @@ def sealed(data: dict[str, Any]) -> dict[str, Any]:
 def opened(text: bytes, where: str, remedy: str) -> dict[str, Any]:
     """The object in `text` without its digest; raise `RecordError` unless it is what was sealed."""
     try:
-        data = json.loads(text)
+        try:
+            data = loads_strict(text)
+        except JSONError as error:
+            if error.twice:
+                raise
+            data = json.loads(text)  # the lines may hold NaN
         if not isinstance(data, dict):
             raise ValueError("it is no JSON object")
         if "sha256" not in data:

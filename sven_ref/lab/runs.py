@@ -115,8 +115,10 @@ def load_task(name: str, data_seed: int, options: str) -> Task:
 def use_data(folder: str | None) -> None:
     """Have the tasks of this process, and of those it starts, find their data in `folder`."""
     if folder is not None:
-        if not Path(folder).is_dir():
-            raise ArgumentError(f"data = {folder!r}: must be a directory")
+        if not folder or not Path(folder).is_dir():
+            why = "it starts with ~, which only an unquoted shell word expands" if folder.startswith("~") else ""
+            why = why or ("is a variable not set?" if not folder else "there is none of that name")
+            raise ArgumentError(f"data = {folder!r}: must be a directory ({why})")
         os.environ["SVEN_REF_DATA"] = str(Path(folder).resolve())
 
 
@@ -171,6 +173,11 @@ def execute(
             used = [*(v for v in state.get("versions", ()) if v != used[-1]), *used]
             if len(used) > 1 and on_note is not None:
                 on_note(f"the epochs until {len(epochs) - 1} were run by {changed(used[-2], used[-1])}")
+        elif (n := epochs_in(folder / "history.jsonl")) > 1:  # a kill leaves one at most without its checkpoint
+            raise ArgumentError(
+                f"out = {str(folder)!r}: has a history of {n} epochs and no checkpoint to go on from; put its "
+                "checkpoints back, or move history.jsonl away to begin anew"
+            )
         if not (folder / "run.json").exists():
             records.write(folder / "run.json", {"settings": settings, "versions": used[0]})
         checkpoints.clear()
@@ -205,8 +212,15 @@ def finished(folder: Path, settings: dict[str, Any]) -> dict[str, Any] | None:
     if not (folder / "result.json").exists():
         return None
     done = records.read(folder / "result.json", NO_RESULT)
+    if (folder / "run.json").exists():
+        same_settings(folder, records.read(folder / "run.json", NO_SETTINGS).get("settings"), done.get("settings", {}))
     same_settings(folder, done.get("settings"), settings)
     return done
+
+
+def epochs_in(path: Path) -> int:
+    """Whole lines of a history, 0 where there is none."""
+    return path.read_bytes().count(b"\n") if path.exists() else 0
 
 
 def same_settings(folder: Path, theirs: Any, ours: dict[str, Any]) -> None:

@@ -20,9 +20,11 @@ from sven_ref.errors import ArgumentError
 from sven_ref.lab import checkpoint, lock, records, reproduce, runs, studies, study_cells
 from sven_ref.lab.checkpoint import Checkpoints, differences, fingerprint
 from sven_ref.lab.claims import ledger
+from sven_ref.lab.console import check_out
 from sven_ref.lab.lock import LockedError, alone
+from sven_ref.lab.options import parse
 from sven_ref.lab.records import RecordError
-from sven_ref.lab.runs import Run, execute
+from sven_ref.lab.runs import Run, execute, use_data
 
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(Path(sr.__file__).parent.parent)}
 TINY = {"epochs": 1, "task_options": {"n_train": 64}}
@@ -443,3 +445,50 @@ def test_checkpoints_that_a_kill_left_over_go_at_the_next_start(point, tmp_path)
 def test_reproduce_places_are_apart():
     assert reproduce.place(Path("x"), run_of(seed=1)) != reproduce.place(Path("x"), run_of(seed=2))
     assert checkpoint.KEPT == 2
+
+
+def toy(folder, **options):
+    run = Run("toy", "sgd", {"lr": 0.1}, task_options={"n_train": 64}, epochs=3)
+    return execute(run, folder, **options)
+
+
+def test_a_run_json_altered_beside_its_result_is_refused(tmp_path):
+    toy(tmp_path)
+    path = tmp_path / "run.json"
+    whole = path.read_text()
+    for altered in (whole.replace('"seed": 0', '"seed": 7'), "", "null", "[" * 100_000):
+        path.write_text(altered)
+        with pytest.raises(RecordError, match=r"run\.json"):
+            toy(tmp_path)
+
+
+def test_a_name_twice_in_a_record_is_refused(tmp_path):
+    toy(tmp_path)
+    for name in ("result.json", "run.json"):
+        path = tmp_path / name
+        whole = path.read_text()
+        path.write_text(whole.replace("{", '{"sha256": "0", "settings": {"seed": 5},', 1))
+        with pytest.raises(RecordError, match="twice"):
+            toy(tmp_path)
+        path.write_text(whole)
+    toy(tmp_path)
+
+
+def test_checkpoints_that_are_gone_are_missed(tmp_path):
+    toy(tmp_path)
+    (tmp_path / "result.json").unlink()
+    for path in (tmp_path / "checkpoints").iterdir():
+        path.unlink()
+    with pytest.raises(ArgumentError, match="has a history of 4 epochs and no checkpoint to go on from"):
+        toy(tmp_path)
+    (tmp_path / "history.jsonl").unlink()
+    toy(tmp_path)
+
+
+def test_a_folder_without_a_name_is_refused():
+    for name in ("", "~/mnist"):
+        with pytest.raises(ArgumentError, match=r"data = .*must be a directory \("):
+            use_data(name)
+    with pytest.raises(ArgumentError, match=r"out = '': must be a directory"):
+        check_out("")
+    assert parse(["betas=(.9, .99)", "tau=[.9,.99]"]) == {"betas": (0.9, 0.99), "tau": [0.9, 0.99]}
