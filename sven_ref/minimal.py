@@ -10,8 +10,8 @@ J (M × P, one row a condition) is never made. `svds` finds its largest singular
     Jᵀu = ∇_θ ⟨u, R(θ)⟩     the vector-Jacobian product (VJP), which is what reverse-mode autograd computes
     J v                      the VJP of that VJP: u -> Jᵀu is linear, with matrix Jᵀ, so its own VJP is v -> J v
 
-This file imports nothing of the package and checks nothing. `python -m sven_ref.minimal` trains a small network with it.
-The package computes the same, by several solvers, with checks, in float32 too; a test holds the two together.
+This file imports nothing of the package and checks nothing. `python -m sven_ref.minimal` trains a small network with
+it. The package computes the same, by several solvers, with checks, in float32 too; a test holds the two together.
 Reference: Sven, Singular Value Descent, arXiv 2604.01279.
 """
 
@@ -20,18 +20,18 @@ from autograd import make_vjp
 from scipy.sparse.linalg import LinearOperator, svds
 
 SIZES = (1, 16, 16, 1)  # widths of the network
+LAYERS = tuple(zip(SIZES[:-1], SIZES[1:], strict=True))  # (in, out) of each layer
 
 
 def initial(rng):
     """θ of shape (P,): W (in × out) row by row and b (out,) of each layer, uniform in ±1/√in."""
-    layers = [rng.uniform(-1, 1, (n_in + 1) * n_out) / n_in**0.5 for n_in, n_out in zip(SIZES, SIZES[1:], strict=False)]
-    return np.concatenate(layers)
+    return np.concatenate([rng.uniform(-1, 1, (n_in + 1) * n_out) / n_in**0.5 for n_in, n_out in LAYERS])
 
 
 def network(theta, x):
     """Outputs of shape (B, 1) for inputs x of shape (B, 1): x W + b, with tanh between layers."""
     start = 0
-    for n_in, n_out in zip(SIZES, SIZES[1:], strict=False):
+    for n_in, n_out in LAYERS:
         x = np.tanh(x) if start else x
         W = np.reshape(theta[start : start + n_in * n_out], (n_in, n_out))
         b = theta[start + n_in * n_out : start + (n_in + 1) * n_out]

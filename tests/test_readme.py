@@ -1,13 +1,17 @@
 """What the README shows is so: its code runs, its commands are what CI runs, its map is the tree."""
 
 import re
+import sys
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parent.parent
+sys.path.append(str(ROOT / "docs" / "_ext"))
+
+import module_list  # noqa: E402
+
 README = ROOT / "README.md"
-ROW = re.compile(r"^\| `(sven_ref/[\w/]+\.py)` \| ", re.MULTILINE)
 
 
 def blocks(language):
@@ -20,14 +24,27 @@ def test_code_runs_and_asserts(code):
     exec(compile(code, "README.md", "exec"), {})
 
 
-def test_the_map_lists_every_module():
-    listed = set(ROW.findall(README.read_text()))
-    modules = {
-        str(path.relative_to(ROOT))
-        for path in (ROOT / "sven_ref").rglob("*.py")
-        if path.name not in ("__init__.py", "__main__.py")
+def test_it_is_short_and_begins_where_a_reader_does():
+    text = README.read_text()
+    assert len(text.splitlines()) <= 140
+    order = re.findall(r"^\d\. \[`(\S+)`\]", text, re.MULTILINE)
+    assert order[0] == "sven_ref/minimal.py"
+    assert len(order) == 6
+    rows = re.findall(r"^\| `.*\|$", text, re.MULTILINE)
+    assert len(rows) <= 12
+    named = set(re.findall(r"`([\w/]+)`", "".join(row.split("|")[1] for row in rows)))
+    rooms = {
+        path.stem for path in (ROOT / "sven_ref").iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()
     }
-    assert listed == modules
+    sharded = {"cluster", "workers", "shard", "sharded_operator"}  # "`sharded` and its rooms"
+    assert {name for name in named if "/" not in name} == rooms - sharded - {"__init__", "__main__"}
+
+
+def test_every_module_is_listed_with_what_it_says_of_itself():
+    for entries in module_list.modules().values():
+        for path, first in entries.items():
+            assert first.endswith((".", ":", "?")), path
+            assert f"| `{path}` |" in module_list.page()
 
 
 def test_ci_runs_the_readmes_commands():

@@ -17,6 +17,7 @@ import arrows
 import claim_figures
 import clauses
 import gallery
+import module_list
 import pages
 import play
 import stylesheet
@@ -56,6 +57,7 @@ def before_reading(app: Sphinx) -> None:
     (built / "figures").mkdir(parents=True, exist_ok=True)
     (built / "rooms.svg").write_text(arrows.svg(arrows.rooms()), encoding="utf-8")
     gallery.write(built)
+    module_list.write(built)
     claim_figures.write(built / "figures")
     static.mkdir(parents=True, exist_ok=True)
     (static / "play-data.js").write_text(f"const PLAY = {play.dumps()};\n", encoding="utf-8")
@@ -83,7 +85,7 @@ def on_source(app: Sphinx, docname: str, source: list[str]) -> None:
         text = clauses.annotated(text)
     else:
         known = set(clauses.CHECKS)
-        link = re.compile(r"(?<![`\[])SPEC (\d(?:\.\d+)?)(?![\d`])")
+        link = re.compile(r"(?<![`\[])SPEC (\d(?:\.\d+|a)?)(?![\d`])")
         text = link.sub(lambda m: f"[SPEC {m[1]}](#spec-{m[1]})" if m[1] in known else m[0], text)
     source[0] = typeset(text)
 

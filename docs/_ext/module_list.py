@@ -1,0 +1,47 @@
+"""The page of all modules, one line each: the first line of what the module says of itself.
+
+python docs/_ext/module_list.py        the page, as the site shows it
+"""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+PACKAGE = Path(__file__).parent.parent.parent / "sven_ref"
+ROOMS = {
+    ".": "The core",
+    "conformance": "`conformance`: vectors for other implementations",
+    "lab": "`lab`: tasks, baselines, training, the paper's comparisons",
+    "lab/claims": "`lab/claims`: the ledger of claims",
+}
+
+
+def modules() -> dict[str, dict[str, str]]:
+    """{room: {path from the package: first line of its docstring}}."""
+    found: dict[str, dict[str, str]] = {}
+    for path in sorted(PACKAGE.rglob("*.py")):
+        text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+        relative = path.relative_to(PACKAGE)
+        if path.name not in ("__init__.py", "__main__.py"):
+            found.setdefault(str(relative.parent), {})[str(relative)] = text.partition("\n")[0]
+    return found
+
+
+def page() -> str:
+    """The page in Markdown."""
+    lines = ["# All modules", "", "The first line of each, as it stands in the file.", ""]
+    for room, entries in modules().items():
+        lines += [f"## {ROOMS[room]}", "", "| module | what it says of itself |", "|---|---|"]
+        lines += [f"| `{path}` | {first.replace('|', chr(92) + '|')} |" for path, first in entries.items()]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def write(built: Path) -> None:
+    """Write it to the folder of made pages."""
+    (built / "modules.md").write_text(page(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    print(page())
