@@ -15,12 +15,14 @@ it. The package computes the same, by several solvers, with checks, in float32 t
 Reference: Sven, Singular Value Descent, arXiv 2604.01279.
 """
 
+from itertools import pairwise
+
 import autograd.numpy as np
 from autograd import make_vjp
 from scipy.sparse.linalg import LinearOperator, svds
 
 SIZES = (1, 16, 16, 1)  # widths of the network
-LAYERS = tuple(zip(SIZES[:-1], SIZES[1:], strict=True))  # (in, out) of each layer
+LAYERS = tuple(pairwise(SIZES))  # (in, out) of each layer
 
 
 def initial(rng):
