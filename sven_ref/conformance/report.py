@@ -66,7 +66,7 @@ def usual(results: Sequence[Result]) -> dict[str, str]:
 
 
 def failure(r: Result, flag: str, flags: Mapping[str, Mapping[str, str]], said: set[str]) -> list[Line]:
-    """One failure; what a flag means is said once."""
+    """One failure; what a flag means is said once, and nothing of flags where there was no answer to judge."""
     lines: list[Line] = [
         [
             (f"{r.status.upper():<8}", COLOURS[r.status]),
@@ -75,6 +75,8 @@ def failure(r: Result, flag: str, flags: Mapping[str, Mapping[str, str]], said: 
         ]
     ]
     lines += [[(f"        {part}", "")] for part in r.message.splitlines()]
+    if r.status == "broken":
+        return lines
     meaning = f"see {flag} above" if flag in said else f"{flag}: {flags[flag]['failure']}"
     said.add(flag)
     return [*lines, [("        usually ", "cyan"), (meaning, "")]]
