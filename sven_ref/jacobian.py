@@ -176,10 +176,10 @@ class ProductLinearOperator(RealLinearOperator):
 
 
 def real(name: str, y: Any) -> Any:
-    """A product as an array; raise rather than drop an imaginary part that is there."""
-    y = (
-        y.real if np.iscomplexobj(y) and not np.any(np.imag(y)) else y
-    )  # autograd's, of real θ joined to complex numbers
+    """A product as an array; raise rather than drop an imaginary part. One that is zero is autograd's way of joining
+    real numbers to complex ones."""
+    if np.iscomplexobj(y) and not np.any(np.imag(y)):
+        y = y.real
     return as_array(f"Jacobian product {name}", y)
 
 
@@ -256,7 +256,8 @@ def derivative(fun: Product, recorded: Product, vjp: Product, theta: Any, R: Any
     JTu = np.array(vjp(other))  # a copy: a VJP may hand out one buffer twice
     check_finite("Jacobian product Jᵀ u", JTu)
     small = vjp(other * R.dtype.type(TINY)) / R.dtype.type(TINY)
-    homogeneous = norm(small - JTu) <= math.sqrt(np.finfo(R.dtype).eps) * norm(JTu)
+    vanishing = norm(JTu) * TINY < np.finfo(R.dtype).tiny / np.finfo(R.dtype).eps  # nothing is told by what underflows
+    homogeneous = vanishing or norm(small - JTu) <= math.sqrt(np.finfo(R.dtype).eps) * norm(JTu)
     try:
         jvp = record(recorded, u).vjp
         Jv = real("J v", jvp(v))

@@ -288,3 +288,14 @@ def test_real_parameters_in_complex_numbers():
         J = sr.jacobian(fun, theta)
         assert sr.checks.check_jacobian(fun, theta, J) < 1e-8
         assert sr.checks.dot_test(J) < 1e-14
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("fraction", [0.1, 0.5, 0.9])
+def test_small_jacobians_are_no_nonlinear_ones(fraction, dtype):
+    """Down to where products have no digits: there `check_range` speaks."""
+    scale = float(np.finfo(dtype).tiny) ** fraction
+    B = A.astype(dtype) * dtype(scale)
+    J = sr.jacobian(lambda t: anp.dot(B, anp.sin(t)), np.array([0.3, 0.7, -0.2], dtype))
+    expected = B.astype(float) * np.cos([0.3, 0.7, -0.2])
+    np.testing.assert_allclose(J @ np.eye(3), expected, rtol=1e-5, atol=1e-6 * scale)
