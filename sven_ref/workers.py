@@ -120,7 +120,10 @@ class Workers:
             raise ClusterError(f"{LOST} (the client is {self.client.status})")
         patience = Patience()
         timeout = dask.config.get("distributed.scheduler.no-workers-timeout") or NO_WORKERS
+        asked_for = None
         while not (found := self.ask(self.client.scheduler.ncores)):
+            if asked_for is None:  # a cluster that adapts starts workers for a task, and only then
+                asked_for = self.client.submit(abs, 0, pure=False)
             patience.look({NOBODY: None}, dask.utils.parse_timedelta(timeout))
             sleep(0.05)
         self.addresses = sorted(found)

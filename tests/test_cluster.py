@@ -405,3 +405,15 @@ def test_nothing_is_kept_of_a_step():
         assert sizes[1] == sizes[2]
         assert "spans" not in scheduler.extensions
         assert key_split.cache_info().currsize <= 1000 + 50
+
+
+def test_a_cluster_that_adapts_is_asked_for_workers():
+    net = sr.MLP((1, 3, 1))
+    with (
+        distributed.LocalCluster(n_workers=0, threads_per_worker=1, dashboard_address=":0") as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        cluster.adapt(minimum=0, maximum=1)
+        sharded = ShardedProblem(sr.Problem(net), client, 2)
+        _, info = sr.step(sharded, net.init(0), (np.ones((6, 1)), np.zeros((6, 1))), lr=0.1)
+    assert info.rank == 1
