@@ -6,7 +6,7 @@ from .mlp import MLP
 from .pinv import TruncatedPinv, truncated_pinv
 from .residuals import Problem
 from .solvers import SOLVERS
-from .step import StepInfo, Sven, step
+from .step import StepInfo, Sven, step, update
 
 __version__ = "0.1.0"
 
@@ -25,6 +25,7 @@ __all__ = [
     "StepInfo",
     "Sven",
     "step",
+    "update",
     # modules to look into
     "checks",
     "errors",

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 
 from .errors import ArgumentError, as_generator, check_choice, check_finite, check_integer, check_number, check_theta
-from .jacobian import norm
+from .jacobian import as_product_operator, norm
 from .mlp import MLP
-from .pinv import truncated_pinv
+from .pinv import TruncatedPinv, truncated_pinv
 from .residuals import Problem
 
 
@@ -49,6 +49,46 @@ class StepInfo:
     n_jvp: int
     n_vjp: int
     columns: Any
+
+
+@np.errstate(all="ignore")  # what is not finite is refused by checks
+def update(
+    theta: Any,
+    R: Any,
+    J: Any,
+    *,
+    lr: float,
+    k: int | None = None,
+    rtol: float = 1e-3,
+    atol: float = 0.0,
+    solver: str = "svds",
+    columns: Any = None,
+    rng: Any = 0,
+) -> tuple[Any, TruncatedPinv, float]:
+    """θ' = θ − η J⁺R, J⁺, and ‖θ' − θ‖: the step itself, for R and J that are given (SPEC 4.1).
+
+    Parameters
+    ----------
+    theta : (P,), never written to
+    R, J : (M,) and (M, P), an array, sparse matrix or operator
+    lr : η ≥ 0
+    k, rtol, atol, solver, rng : see `truncated_pinv`
+    columns : ascending indices of the parameters that may move; None for all. J⁺ is that of J[:, columns]
+    """
+    lr = check_number("lr", lr, "≥ 0", lambda x: x >= 0)
+    J = as_product_operator(J)
+    theta = check_theta(theta, J.shape[1])
+    J_pinv = truncated_pinv(J if columns is None else J.restrict(columns), k, rtol, atol, solver, rng)
+    delta = J_pinv @ R
+    size = lr * norm(delta)
+    delta *= -lr  # from here on in place: vectors of length P are what a step costs
+    if columns is None:
+        new = np.add(theta, delta, out=delta)
+    else:
+        new = theta.copy()
+        new[columns] += delta
+    check_finite("updated theta", new)
+    return new, J_pinv, size
 
 
 @np.errstate(all="ignore")  # what is not finite is refused by checks
@@ -90,17 +130,9 @@ def step(
 
     J = problem.jacobian(theta, batch)
     R = J.value
-    J_pinv = truncated_pinv(J if columns is None else J.restrict(columns), k, rtol, atol, solver, rng)
-    delta = J_pinv @ R
-    update_norm = lr * norm(delta)
-    delta *= -lr  # from here on in place: vectors of length P are what a step costs
-    if columns is None:
-        new = np.add(theta, delta, out=delta)
-    else:
-        new = theta.copy()
-        new[columns] += delta
-
-    check_finite("updated theta", new)
+    new, J_pinv, update_norm = update(
+        theta, R, J, lr=lr, k=k, rtol=rtol, atol=atol, solver=solver, columns=columns, rng=rng
+    )
     info = StepInfo(
         rank=J_pinv.rank,
         singular_values=J_pinv.singular_values,

@@ -263,3 +263,21 @@ def test_a_step_never_holds_m_times_p_numbers(solver, operator):
     assert info.solver == solver
     assert info.rank > 0
     assert peak < M * P * 8 / 2
+
+
+@pytest.mark.parametrize("solver", ["dense", "svds", "gram"])
+def test_update_is_the_step_for_residuals_and_a_jacobian_that_are_given(solver):
+    net = sr.MLP((2, 4, 1))
+    theta, batch = net.init(0), (np.arange(12.0).reshape(6, 2) / 6, np.ones((6, 1)))
+    problem = sr.Problem(net)
+    expected, info = sr.step(problem, theta, batch, lr=0.3, k=4, solver=solver)
+    J = problem.jacobian(theta, batch)
+    new, J_pinv, size = sr.update(theta, J.value, J, lr=0.3, k=4, solver=solver)
+    np.testing.assert_array_equal(new, expected)
+    assert (J_pinv.rank, size) == (info.rank, info.update_norm)
+    columns = np.array([0, 3, 7])
+    R, A = sr.oracle.residuals_and_jacobian(net, theta, *batch, kappa=2, rows="signed")
+    new, J_pinv, _ = sr.update(theta, R, A, lr=1.0, rtol=1e-6, columns=columns)
+    moved = np.zeros(theta.size)
+    moved[columns] = sr.oracle.truncated_pinv(A[:, columns], rtol=1e-6)[0] @ R
+    np.testing.assert_allclose(theta - new, moved, rtol=1e-9, atol=1e-12)

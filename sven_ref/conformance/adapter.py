@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 
 from .. import __version__, natural_gradient
-from ..errors import ConvergenceError, SolverFloorError, check_finite, check_theta
+from ..errors import ConvergenceError, SolverFloorError
 from ..jacobian import as_product_operator
 from ..mlp import MLP
 from ..pinv import TruncatedPinv, truncated_pinv
 from ..residuals import Problem
-from ..step import step
+from ..step import step, update
 from .loader import arrays
 from .protocol import DTYPES, OPS
 
@@ -57,12 +57,8 @@ class Reference:
 
     def step(self, i: dict[str, Any]) -> dict[str, Any]:
         """θ − η J⁺ R for a J that is given."""
-        J = as_product_operator(i["J"])
-        theta = check_theta(i["theta"], J.shape[1])
-        columns = i.get("columns", np.arange(theta.size))
-        J_pinv = self.pinv(J.restrict(columns), i)
-        theta[columns] -= i["lr"] * (J_pinv @ i["R"])
-        check_finite("updated theta", theta)
+        cuts = {name: i[name] for name in ("lr", "k", "rtol", "atol")}
+        theta, J_pinv, _ = update(i["theta"], i["R"], i["J"], columns=i.get("columns"), solver=self.solver, **cuts)
         return {"theta": theta, "rank": J_pinv.rank, "singular_values": J_pinv.singular_values}
 
     def natural_gradient(self, i: dict[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,6 @@
-"""The package's two implementations as answers to a case: `run(op, dtype, input) -> output`, raising to reject.
+"""The dense oracle as answers to a case, `run(op, dtype, input) -> output`, and how an answer is judged.
 
-`Oracle` is dense and checks nothing; `Core(solver)` is what users call. A solver that squares J refuses what lies below
-its floor, and a sketch a spectrum that does not decay: `NotImplementedError`, no answer.
+It checks nothing. The matrix-free core answers by `sven_ref.conformance.adapter.Reference`, which users can ask too.
 """
 
 import numpy as np
@@ -53,65 +52,6 @@ class Oracle:
         for t in range(a["steps"]):
             R, J = self.at(theta, {**a, **a["batches"][t % len(a["batches"])]})
             theta = theta - a["lr"] * (self.pinv(J, a)[0] @ R)
-            thetas.append(theta)
-        return {"thetas": np.array(thetas)}
-
-
-class Core:
-    """The matrix-free core with one solver."""
-
-    def __init__(self, solver):
-        self.solver = solver
-
-    def run(self, op, dtype, input):
-        try:
-            return getattr(self, op)(arrays(input, dtype))
-        except (sr.errors.SolverFloorError, sr.errors.ConvergenceError) as error:
-            raise NotImplementedError(str(error)) from error
-
-    def matvec(self, a):
-        return {"product": sr.as_product_operator(a["J"]) @ a["v"]}
-
-    def rmatvec(self, a):
-        return {"product": sr.as_product_operator(a["J"]).rmatvec(a["u"])}
-
-    def pinv(self, J, a):
-        return sr.truncated_pinv(J, a["k"], a["rtol"], a["atol"], self.solver)
-
-    def pinv_apply(self, a):
-        pinv = self.pinv(a["J"], a)
-        return {"update": pinv @ a["R"], "rank": pinv.rank, "singular_values": pinv.singular_values}
-
-    def step(self, a):
-        J, R, theta = a["J"], a["R"], a["theta"]
-        sr.errors.check_theta(theta, J.shape[1])
-        S = a.get("columns", np.arange(len(theta)))
-        if S.max() >= len(theta):
-            raise sr.errors.ArgumentError(f"columns = {S}: must be below {len(theta)}")
-        pinv, new = self.pinv(sr.as_product_operator(J).restrict(S), a), theta.copy()
-        with np.errstate(over="ignore"):
-            new[S] -= a["lr"] * (pinv @ R)
-        sr.errors.check_finite("theta", new)
-        return {"theta": new, "rank": pinv.rank, "singular_values": pinv.singular_values}
-
-    def natural_gradient(self, a):
-        return {"update": sr.natural_gradient.natural_gradient(a["J"], 2 * a["J"].T @ a["R"])}
-
-    def problem(self, a):
-        net = sr.MLP(a["model"]["sizes"], a["model"]["activation"])
-        return sr.Problem(net, a["loss"], kappa=a["kappa"], rows=a["rows"], micro_batch=a["micro_batch"])
-
-    def jacobian(self, a):
-        J = self.problem(a).jacobian(a["theta"], (a["x"], a["y"]))
-        return {"residuals": J.value, "jacobian": J.rmatmat(np.eye(J.shape[0], dtype=J.dtype)).T}
-
-    def trajectory(self, a):
-        problem, theta, thetas = self.problem(a), a["theta"], []
-        for t in range(a["steps"]):
-            batch = a["batches"][t % len(a["batches"])]
-            cuts = {name: a[name] for name in ("lr", "k", "rtol", "atol")}
-            with np.errstate(over="ignore"):
-                theta, _ = sr.step(problem, theta, (batch["x"], batch["y"]), **cuts, solver=self.solver)
             thetas.append(theta)
         return {"thetas": np.array(thetas)}
 
