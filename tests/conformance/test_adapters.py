@@ -63,7 +63,7 @@ def test_torch_gram():
 def test_jax():
     """In float64, and a part of the cases: JAX compiles anew for every shape."""
     hand = ["matvec-hand*", "rmatvec-hand*", "pinv-apply-hand*", "step-hand*", "jacobian-hand*", "trajectory-hand*"]
-    more = ["reject-*", "natural-gradient-hand*", "jacobian-*-kappa-1-4", "jacobian-gelu", "trajectory-gelu"]
+    more = ["reject-*", "natural-gradient-hand*", "jacobian-*-kappa-1-4", "jacobian-gelu", "trajectory-kappa-1-4"]
     run = verify(python("jax_adapter.py", "jax"), dtypes=["float64"], only=[*hand, *more])
     assert not off(run)
     assert run.counts()["skipped"] == 0
