@@ -55,7 +55,8 @@ def value_of(text: str) -> Any:
     """What a text stands for: see the head of this module."""
     if text.strip().lower() in WORDS:
         return WORDS[text.strip().lower()]
-    for kind in (int, float, json.loads, ast.literal_eval):  # the last for a pair: (.9, .99)
+    pair = text.strip()[:1] in ("(", "[")  # of numbers as Python reads them: (.9, .99)
+    for kind in (int, float, json.loads, *([ast.literal_eval] if pair else [])):
         with suppress(ValueError, RecursionError, SyntaxError):
             return kind(text)
     return text

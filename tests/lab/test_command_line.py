@@ -9,6 +9,7 @@ import re
 import shlex
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -191,6 +192,8 @@ WRONG = {  # of train: what is typed, the status, what the message says
 @pytest.mark.parametrize("case", WRONG)
 def test_what_train_refuses_leaves_nothing_and_the_corrected_command_runs(case, capsys):
     wrong, status, message = WRONG[case]
+    if case in ("workers", "scheduler") and find_spec("distributed") is None:
+        message = "pip install 'sven-ref[dask]'"
     if "--data" in wrong and "." in wrong:
         Path("data").mkdir()
         wrong = [*wrong[:-1], "data"]
