@@ -55,10 +55,12 @@ def value_of(text: str) -> Any:
     """What a text stands for: see the head of this module."""
     if text.strip().lower() in WORDS:
         return WORDS[text.strip().lower()]
-    pair = text.strip()[:1] in ("(", "[")  # of numbers as Python reads them: (.9, .99)
-    for kind in (int, float, json.loads, *([ast.literal_eval] if pair else [])):
-        with suppress(ValueError, RecursionError, SyntaxError):
+    for kind in (int, float, json.loads):
+        with suppress(ValueError, RecursionError):
             return kind(text)
+    if text.strip().startswith(("(", "[")):  # of numbers as Python reads them: (.9, .99)
+        with suppress(ValueError, RecursionError, SyntaxError):
+            return ast.literal_eval(text.strip())
     return text
 
 
