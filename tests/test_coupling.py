@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from autograd.tracer import getval
 from clusters import needs_dask
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import sven_ref as sr
@@ -143,6 +143,16 @@ def per_sample_normalisation(theta, x):
     distance=st.sampled_from([0.0, 1e-16, 1e-12, 1e-8, 1e-4, 1.0, 1e4]),
     size=st.sampled_from([1e-6, 1e-2, 1.0, 1e2]),
     sizes=st.sampled_from([(20, 20), (1, 39), (1,) * 12]),
+)
+@example(  # J is zero but for rounding there
+    seed=0,
+    dtype=np.float64,
+    model=per_sample_normalisation,
+    loss=absolute,
+    kappa=0.5,
+    distance=1e-12,
+    size=1e-6,
+    sizes=(1,) * 12,
 )
 def test_what_keeps_samples_apart_is_never_refused(seed, dtype, model, loss, kappa, distance, size, sizes):
     """Also where it has converged, all of R being rounding, in float32, and in nets whose products sum in blocks."""

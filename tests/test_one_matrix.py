@@ -110,6 +110,7 @@ NOT_LINEAR = {
     "zero where it is small": lambda g: anp.dot(A.T, g * (anp.abs(g) > 1e-6)),
     "twice where it is large": lambda g: anp.dot(A.T, g) * (1 + (anp.sum(g**2) > 9)),
     "sign alone": lambda g: anp.dot(A.T, anp.sign(g)),
+    "its largest entry alone": lambda g: anp.dot(A.T, g * (anp.abs(g) == anp.max(anp.abs(g)))),
 }
 
 
