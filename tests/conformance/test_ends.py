@@ -94,11 +94,16 @@ def wait_until(condition, seconds=30.0):
         time.sleep(0.02)
 
 
+def default_signals():
+    """A shell has what it starts in the background ignore these two, and all that is started by that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+
+
 def end_by(sig, arguments, notes, number, **options):
     """The command's exit code, once it was sent a signal and all whom the child noted are gone."""
-    process = subprocess.Popen(
-        [*COMMAND, *arguments], env=ENV, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **options
-    )
+    pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    process = subprocess.Popen([*COMMAND, *arguments], env=ENV, preexec_fn=default_signals, **pipes, **options)
     try:
         wait_until(lambda: notes.exists() and len(notes.read_text().splitlines()) >= number)
         process.send_signal(sig)
