@@ -28,12 +28,17 @@ def modules() -> dict[str, dict[str, str]]:
     return found
 
 
+def escaped(text: str) -> str:
+    """Text in a cell of a Markdown table: bars end no cell, and `name[…](…)` is no link."""
+    return text.replace("|", "\\|").replace("](", "]\\(")
+
+
 def page() -> str:
     """The page in Markdown."""
     lines = ["# All modules", "", "The first line of each, as it stands in the file.", ""]
     for room, entries in modules().items():
         lines += [f"## {ROOMS[room]}", "", "| module | what it says of itself |", "|---|---|"]
-        lines += [f"| `{path}` | {first.replace('|', chr(92) + '|')} |" for path, first in entries.items()]
+        lines += [f"| `{path}` | {escaped(first)} |" for path, first in entries.items()]
         lines.append("")
     return "\n".join(lines)
 
