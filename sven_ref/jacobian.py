@@ -58,8 +58,11 @@ class RealLinearOperator(LinearOperator):
             raise ShapeError(f"the argument of a product has shape {x.shape}: must be ({n},), or ({n}, any number ≥ 1)")
         return super().dot(x)
 
-    def _rdot(self, x: Any) -> Any:
-        return super()._rdot(unmasked("the argument of a product", x))
+    def __rmatmul__(self, x: Any) -> Any:
+        return super().__rmatmul__(unmasked("the argument of a product", x))
+
+    def __rmul__(self, x: Any) -> Any:
+        return super().__rmul__(unmasked("the argument of a product", x))
 
     def _adjoint(self) -> Any:
         return AdjointLinearOperator(self)
