@@ -1,8 +1,8 @@
 """What is checked, each by one command: `nox -s lint`, `tests`, `docs`, `browser`, `package`. `nox` runs them all.
 
-A session has the Python that nox has. `.ci/run` runs lint, docs, browser and package on the newest, beside the tests by
-the README's command. What they make is in build/: the site in build/site, screenshots in build/screenshots, wheels in
-build/dist.
+A session has the Python that nox has. `.ci/run` runs package, lint, docs and browser on the newest, package beside the
+tests by the README's command. What they make is in build/: the site in build/site, screenshots in build/screenshots,
+wheels in build/dist.
 """
 
 import shutil

@@ -1,8 +1,9 @@
 """sven_ref: the reference implementation of Sven, Singular Value Descent (arXiv 2604.01279)."""
 
 from . import checks, errors, natural_gradient, oracle
-from .jacobian import ProductLinearOperator, as_product_operator, jacobian
+from .jacobian import jacobian
 from .mlp import MLP
+from .operators import ProductLinearOperator, as_product_operator
 from .pinv import TruncatedPinv, truncated_pinv
 from .residuals import Problem
 from .solvers import SOLVERS

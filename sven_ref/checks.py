@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from .errors import CheckFailed, as_generator, check_integer, check_theta
-from .jacobian import ProductLinearOperator, as_product_operator, check_residuals, norm, power_of_two, scaled
+from .jacobian import check_residuals
+from .operators import ProductLinearOperator, as_product_operator, norm, power_of_two, scaled
 from .pinv import TruncatedPinv
 from .tape import evaluate
 

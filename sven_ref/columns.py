@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .jacobian import ProductLinearOperator, restrict
+from .operators import ProductLinearOperator, restrict
 
 BLOCK = 1 << 20  # numbers in a block of J
 

@@ -161,7 +161,7 @@ def check_dtype(dtype: Any) -> Any:
     """float32 or float64 as a `numpy.dtype`, however it is named."""
     try:
         known = np.dtype(dtype) in (np.dtype(np.float32), np.dtype(np.float64))
-    except TypeError:
+    except TypeError:  # it names no dtype at all
         known = False
     if dtype is None or not known:
         raise ArgumentError(f"dtype = {dtype!r}: must be float32 or float64")

@@ -23,8 +23,9 @@ from autograd.tracer import getval
 
 from . import columns, flat
 from .errors import check_columns
-from .jacobian import ProductLinearOperator, check_residuals, power_of_two, warn_blind, warn_independent
+from .jacobian import check_residuals, warn_blind, warn_independent
 from .mlp import MLP
+from .operators import ProductLinearOperator, power_of_two
 from .tape import linearise, name_of, users_code
 
 
@@ -188,7 +189,6 @@ def layered_jacobian(
         warn_blind(residuals_of, outputs[0], np.random.default_rng(0).standard_normal(outputs[0].shape), moving, R)
     ones = np.ones((len(x), 1), theta.dtype)
     J = LayeredLinearOperator([np.hstack([getval(a), ones]) for a in inputs], signals, R.astype(theta.dtype))
-    J.on_tape = on_tape
     if not on_tape:
         warn_independent(name_of(residuals_of))
     return J

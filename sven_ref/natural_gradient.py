@@ -24,7 +24,7 @@ import numpy as np
 from scipy.sparse.linalg import lsmr
 
 from .errors import ConvergenceError, RankError, ShapeError, as_array, check_finite, check_number
-from .jacobian import ProductLinearOperator, adjoint_tested, power_of_two, scaled
+from .operators import ProductLinearOperator, adjoint_tested, power_of_two, scaled
 from .pinv import truncated_pinv
 from .triplets import probe
 

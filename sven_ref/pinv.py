@@ -34,7 +34,7 @@ from .errors import (
     check_integer,
     check_number,
 )
-from .jacobian import ProductLinearOperator, RealLinearOperator, adjoint_tested, norm, scaled
+from .operators import ProductLinearOperator, RealLinearOperator, adjoint_tested, norm, scaled
 from .solvers import SOLVERS, plan, stand_ins
 from .triplets import Triplets
 
@@ -89,11 +89,11 @@ class TruncatedPinv(RealLinearOperator):
         return self.U.T @ self.J.matmat(x) / self.s if self.Vt is None else self.Vt @ x
 
     def _matmat(self, R: Any) -> Any:
-        R = real("residuals", R)
+        R = finite("residuals", R)
         return self._near_one(lambda y: self._v(y / self.s), self._ut, R, -self.exponent, self.dtype)
 
     def _rmatmat(self, x: Any) -> Any:
-        x = real("x", x)
+        x = finite("x", x)
         return self._near_one(lambda y: self._u(y / self.s), self._vt, x, -self.exponent, self.dtype)
 
     def _near_one(self, lift: Any, lower: Any, X: Any, exponent: int, dtype: Any = None) -> Any:
@@ -122,7 +122,7 @@ class TruncatedPinv(RealLinearOperator):
 
     def project(self, R: Any) -> Any:
         """P_q R = U_q U_qᵀ R = J J⁺ R of shape (M,): the part of the residuals that the kept triplets reach."""
-        R = real("residuals", R)
+        R = finite("residuals", R)
         if R.shape != (self.shape[1],):
             raise ShapeError(f"residuals have shape {R.shape}: must be ({self.shape[1]},)")
         return self._near_one(self._u, self._ut, np.reshape(R, (-1, 1)), 0)[:, 0]
@@ -151,7 +151,7 @@ class TruncatedPinv(RealLinearOperator):
         return Certificate(float(left), float(right), float(orthogonality))
 
 
-def real(name: str, value: Any) -> Any:
+def finite(name: str, value: Any) -> Any:
     """`value` as an array of finite numbers in float32 or float64."""
     array = as_array(name, value)
     array = array if array.dtype in (np.float32, np.float64) else array.astype(np.float64)

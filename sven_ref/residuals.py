@@ -27,10 +27,11 @@ from .errors import (
     check_number,
     check_theta,
 )
-from .jacobian import ProductLinearOperator, check_residuals, jacobian
+from .jacobian import check_residuals, jacobian
 from .layered import layered_jacobian
 from .losses import LOSSES, SQUARES, check_outputs, cross_entropy, power
 from .mlp import MLP
+from .operators import ProductLinearOperator
 from .tape import evaluate, name_of
 
 ROWS = (None, "unsigned", "signed", "per_output")

@@ -8,18 +8,15 @@ from __future__ import annotations
 
 import signal
 import warnings
-from collections.abc import Callable
-from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from .columns import ColumnsLinearOperator
-from .errors import ClusterError, IndependentOfThetaWarning
+from .errors import IndependentOfThetaWarning
 from .layered import LayeredLinearOperator
 
 Recipe = tuple[Any, Any, Any]
-ROWS = 8  # of a part, on which it is tried whether samples are coupled
 
 
 class Shard:
@@ -78,7 +75,7 @@ def from_recipe(recipe: Recipe) -> Shard:
         warnings.simplefilter("always", IndependentOfThetaWarning)
         J = problem.jacobian(aligned(theta), aligned(part() if callable(part) else part))
         if J.by_tape:
-            J.jvp(direction(aligned(theta)))  # what J v is, and whether rows are off the tape, is decided by the first
+            J.jvp(np.ones(J.shape[1], J.dtype))  # the first Jv decides what J is, and whether rows are off the tape
     shard = Shard(J) if isinstance(J, LayeredLinearOperator) else Shard(J, recipe=recipe)
     shard.warned = [str(w.message) for w in caught if issubclass(w.category, IndependentOfThetaWarning)]
     return shard
@@ -92,57 +89,6 @@ def from_factors(inputs: Any, signals: Any, value: Any, columns: Any) -> Shard:
 def dask_setup(worker: Any) -> None:
     """What Dask calls in each process of a cluster that ends with its client: Ctrl-C is left to that."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-def reader() -> Callable[[], dict[str, str | None]]:
-    """A function that goes to another process by value, since what it looks for may not be there: versions, by name."""
-
-    def versions() -> dict[str, str | None]:
-        import sys
-        from importlib.metadata import PackageNotFoundError, version
-
-        found: dict[str, str | None] = {"Python": "{}.{}".format(*sys.version_info)}
-        for name in ("numpy", "scipy", "autograd"):
-            try:
-                found[name] = version(name)
-            except PackageNotFoundError:
-                found[name] = None
-        try:
-            import sven_ref
-        except ImportError:
-            return {"sven_ref": None} | found
-        return {"sven_ref": sven_ref.__version__} | found
-
-    return versions
-
-
-here = cache(reader())
-
-
-def differing(who: str, theirs: dict[str, str | None], ours: dict[str, str | None]) -> str | None:
-    """What to say of one whose versions are not those of the client, if so."""
-    for name, version in ours.items():
-        if theirs[name] != version:
-            has = f"{name} {theirs[name]}" if theirs[name] else f"no {name}"
-            return f"client: {who} has {has}; install {name} {version} there, as it is here"
-    return None
-
-
-def run(versions: dict[str, str | None], task: Callable[..., Any], *args: Any) -> Any:
-    """task(*args), where the versions are those of the client: this worker may have come after it looked."""
-    message = here() != versions and differing("a worker", here(), versions)
-    if message:
-        raise ClusterError(message)
-    forget_keys()
-    return task(*args)
-
-
-def forget_keys(every: int = 1000) -> None:
-    """Called with each task: Dask's cache of names of 100,000 tasks, some 30 MiB of every process, holds 1,000 so."""
-    from dask.utils import key_split
-
-    if key_split.cache_info().currsize > every:
-        key_split.cache_clear()
 
 
 def held(x: Any) -> Any:
@@ -162,36 +108,6 @@ def on_part(problem: Any, method: str, theta: Any, part: Any) -> Any:
     except SystemExit as error:  # it would end the worker, and Dask try the next
         failure = RuntimeError(f"the model, the loss or the residuals called sys.exit({error.code!r})")
     raise failure
-
-
-class Excerpt(NamedTuple):
-    """The samples of a few rows of a part, spread over it, and what its shard has there: values and, of J, J w."""
-
-    x: Any
-    y: Any
-    value: Any
-    slope: Any
-
-
-def direction(theta: Any) -> Any:
-    """w of shape (P,), about the size of θ: what J w changes by is what rounding of θ would change, times 1/ε."""
-    size = np.abs(theta)
-    size = size + (size.mean() or 1)
-    return (size * np.random.default_rng(0).standard_normal(len(theta))).astype(theta.dtype)
-
-
-def excerpt(problem: Any, theta: Any, part: Any, result: Any) -> Excerpt:
-    """Of at most `ROWS` rows of a part, the first and the last among them, and of what `on_part` made of it."""
-    x, y = map(np.asarray, aligned(part() if callable(part) else part))
-    M = len(x) // problem.micro_batch
-    rows = np.unique(np.linspace(0, M - 1, ROWS).astype(int))
-
-    def of(a: Any) -> Any:
-        return a.reshape(M, -1, *a.shape[1:])[rows].reshape(-1, *a.shape[1:])
-
-    if isinstance(result, Shard):
-        return Excerpt(of(x), of(y), of(result.J.value), of(apply(result, direction(aligned(theta)))))
-    return Excerpt(of(x), of(y), of(result), None)
 
 
 def facts(shard: Shard) -> Facts:

@@ -15,7 +15,6 @@ moves or retries.
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Sequence
 from itertools import islice, pairwise
@@ -25,12 +24,13 @@ import numpy as np
 
 from . import shard as on_worker
 from .cluster import connect, dask_extra
+from .cluster_errors import check_sent
+from .coupling import check_apart, coupled, excerpt, keeps_apart
 from .errors import ArgumentError, ClusterError, IndependentOfThetaWarning, ShapeError, check_integer, check_theta
-from .jacobian import jacobian
 from .mlp import MLP
 from .residuals import Problem
 from .sharded_operator import ShardedLinearOperator, operator
-from .workers import Workers, check_sent
+from .workers import Workers
 
 __all__ = ["ClusterError", "ShardedLinearOperator", "ShardedProblem", "Shards", "connect"]
 
@@ -141,7 +141,7 @@ class ShardedProblem(Problem):
         made = self.workers.map(on_worker.on_part, problems, [method] * S, copies, parts)
         if S == 1 or keeps_apart(self.problem):
             return made, []
-        return made, self.workers.map(on_worker.excerpt, problems, copies, parts, made)
+        return made, self.workers.map(excerpt, problems, copies, parts, made)
 
     def _fetch(self, *futures: list[Any]) -> list[list[Any]]:
         """Results of some lists of futures, in one round trip."""
@@ -159,72 +159,3 @@ class ShardedProblem(Problem):
             raise ArgumentError(f"micro_batch = {self.micro_batch}: must divide the batch size B = {len(x)}")
         edges = np.linspace(0, n, min(self.n_shards, n) + 1).astype(int) * self.micro_batch
         return [(x[a:b], y[a:b]) for a, b in pairwise(edges)]
-
-
-def keeps_apart(problem: Problem) -> bool:
-    """Whether no sample can have a say in another's row, by what the problem is made of.
-
-    Conditions of one's own are those of their parts: there is no whole that could be otherwise.
-    """
-    return problem.model is None or (
-        type(problem) is Problem and type(problem.model) is MLP and not callable(problem.loss)
-    )
-
-
-def coupled(problem: Problem) -> ArgumentError:
-    """The error for a problem whose rows change when the batch is cut elsewhere."""
-    who = ["model"] * (type(problem.model) is not MLP) + ["loss"] * callable(problem.loss) or ["problem"]
-    return ArgumentError(
-        f"{', '.join(who)}: couples samples, as rows change when the batch is cut elsewhere (by a mean over the "
-        "batch, a normalisation by it, a division by its size, or a random number); only a model and a loss that treat "
-        "samples one by one can be cut into shards"
-    )
-
-
-def check_apart(problem: Problem, method: str, theta: Any, excerpts: list[on_worker.Excerpt]) -> None:
-    """Raise unless a few rows of each shard are the same in a batch of their own: R, or ℓ, and J w.
-
-    The difference must be within √ε of |R| + |J w|, which no rounding reaches. Where R is not r but a power of ℓ,
-    rows near zero against J w are left out: they have no digits there.
-    """
-    if not excerpts:
-        return
-    if len({(e.x.shape[1:], e.y.shape[1:]) for e in excerpts}) > 1:  # parts padded to lengths of their own
-        for e in excerpts:
-            check_apart(problem, method, theta, [e])
-        return
-    x, y = (np.concatenate(column) for column in ([e.x for e in excerpts], [e.y for e in excerpts]))
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", IndependentOfThetaWarning)  # the shards' own say which rows
-            J = jacobian(rows_of(problem, method, theta, (x, y)), theta)
-            slope = J.matvec(on_worker.direction(theta))
-    except Exception as error:
-        error.add_note(f"on {len(x)} samples, a few of each shard: a model must take any number of them")
-        raise
-    values = np.concatenate([e.value for e in excerpts])
-    scale = np.abs(J.value).max() + np.abs(slope).max()
-    eps = float(np.finfo(theta.dtype).eps)
-    if len(values) != len(J.value):
-        raise coupled(problem)
-    size = np.maximum(np.abs(values), np.abs(J.value))
-    one_output = problem.loss == "squared_error" and y.shape[1:] == (1,) and problem.micro_batch == 1
-    is_r = problem.rows == "per_output" or (one_output and problem.rows != "unsigned" and problem.kappa == 1)
-    loud = size > eps ** (min(problem.kappa, 1) / 4) * scale
-    if method != "losses" and is_r:
-        loud[:] = True
-    off = np.abs(values - J.value)
-    if method == "jacobian":
-        off = np.maximum(off, np.abs(np.concatenate([e.slope for e in excerpts]) - slope))
-    if not np.all(off[loud] <= math.sqrt(eps) * scale):
-        raise coupled(problem)
-    if len(excerpts) > 1:  # and another cut: few of a batch's worst rows may be the same in one
-        check_apart(problem, method, theta, excerpts[:1])
-
-
-def rows_of(problem: Problem, method: str, theta: Any, batch: Any) -> Any:
-    """θ -> ℓ or R of a batch, to be differentiated."""
-    if method != "losses":
-        return problem.function(batch)
-    x, y = problem._arrays(theta, batch)
-    return lambda theta: problem.losses_of(problem.model(theta, x), y)

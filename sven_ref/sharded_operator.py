@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from . import shard as on_worker
-from .jacobian import ProductLinearOperator
 from .layered import LayeredLinearOperator
+from .operators import ProductLinearOperator
 from .workers import Workers
 
 

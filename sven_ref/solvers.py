@@ -25,8 +25,8 @@ import scipy.sparse.linalg
 
 from .columns import ColumnsLinearOperator
 from .errors import ConvergenceError, check_finite
-from .jacobian import ProductLinearOperator, power_of_two, scaled
 from .layered import LayeredLinearOperator
+from .operators import ProductLinearOperator, power_of_two, scaled
 from .triplets import Triplets, probe, resolution, squared_resolution, zero
 
 FACTORED = (LayeredLinearOperator, ColumnsLinearOperator)
@@ -83,7 +83,7 @@ def svds(J: ProductLinearOperator, k: int, rng: Any = 0) -> Triplets:
             s, Vt = np.sqrt(np.maximum(eigenvalues, 0)), None
         else:
             U, s, Vt = scipy.sparse.linalg.svds(scaled(J, c), k=k + 1, rng=rng)
-    except scipy.sparse.linalg.ArpackError:
+    except scipy.sparse.linalg.ArpackError:  # no convergence: the spectrum does not fall
         return tsqr(J, k)
     order = np.argsort(-s)
     Vt = None if Vt is None else Vt[order]

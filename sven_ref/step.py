@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from .errors import ArgumentError, as_generator, check_choice, check_finite, check_integer, check_number, check_theta
-from .jacobian import as_product_operator, norm
 from .mlp import MLP
+from .operators import as_product_operator, norm
 from .pinv import TruncatedPinv, truncated_pinv
 from .residuals import Problem
 
@@ -116,6 +116,11 @@ def step(
     param_fraction, mask : 0 < f ≤ 1 and "elementwise" or "rows", see `draw_columns`
     rng : seed or Generator of the subset and the solver's start vector; the same seed gives the same step
     actual : also evaluate ‖R(θ')‖, one more forward pass
+
+    Warns
+    -----
+    IndependentOfThetaWarning
+        Autograd sees no path from θ to R, or to some of its rows (SPEC 2.7): no step moves them.
     """
     lr = check_number("lr", lr, "≥ 0", lambda x: x >= 0)
     if isinstance(problem, type) or not hasattr(problem, "jacobian"):

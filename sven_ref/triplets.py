@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 
-from .jacobian import ProductLinearOperator, check_range, power_of_two, require_adjoint
+from .operators import ProductLinearOperator, check_range, power_of_two, require_adjoint
 
 
 @dataclass(frozen=True)

@@ -10,23 +10,19 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
-from collections.abc import Callable, Coroutine, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Coroutine, Sequence
 from fractions import Fraction
 from itertools import count
-from time import monotonic, sleep
+from time import sleep
 from typing import Any
 
-from . import shard as on_worker
-from .cluster import NO_WORKERS, dask_extra, logged
-from .errors import ArgumentError, ClusterError
+from . import task as of_task
+from .cluster import NO_WORKERS, logged
+from .cluster_errors import LOST, NOBODY, Patience, check_client, check_sent, cluster_errors
+from .errors import ClusterError
 from .shard import held
 
-LOST = "client: the cluster is lost; θ is as it was before the step, go on from it with a new client"
-POLL, NOTICE, SILENCE = 5.0, 30.0, 300.0  # seconds: from one look to the next, until the silent are named, and given up
-NOBODY = "its cluster has no workers; start some, `dask worker ADDRESS`"
-
-log = logging.getLogger("sven_ref")
+POLL = 5.0  # seconds from one look at who is alive to the next
 
 
 def takeover() -> Any:
@@ -46,59 +42,6 @@ def takeover() -> Any:
     return Takeover()
 
 
-def check_client(client: Any) -> None:
-    """Raise unless it is a client of Dask that waits for results."""
-    if not isinstance(client, dask_extra().Client):
-        kind = type(client).__name__
-        raise ArgumentError(f"client is a {kind}: must be a distributed.Client, as of `with connect(…) as client:`")
-    if client.asynchronous:
-        raise ArgumentError(
-            "client is asynchronous, as of Client(asynchronous=True), or is used in its own event loop: must be one "
-            "that waits for results, as of `with connect(…) as client:`"
-        )
-
-
-def check_sent(name: str, x: Any) -> None:
-    """Raise unless x can go to a worker."""
-    from distributed.protocol.pickle import dumps, loads
-
-    frames: list[Any] = []
-    try:
-        with logged(logging.CRITICAL + 1):
-            loads(dumps(x, buffer_callback=frames.append), buffers=frames)  # arrays are not copied
-    except Exception as error:
-        why = str(error).partition("\n")[0]
-        raise ArgumentError(
-            f"{name} is a {type(x).__name__} that can't be sent to workers ({type(error).__name__}: {why}); it must "
-            "be what pickle or cloudpickle can copy: locks, open files and the like are made where they are used"
-        ) from error
-
-
-class Patience:
-    """Who has given no sign of life: named after `NOTICE` seconds, a `ClusterError` after `SILENCE`."""
-
-    def __init__(self) -> None:
-        self.signs: dict[str, tuple[Any, float]] = {}
-        self.named: set[str] = set()
-
-    def look(self, signs: dict[str, Any], silence: float | None = None) -> None:
-        """Signs of life by who gives them: while all is well, each is another than at the last look."""
-        now = monotonic()
-        self.signs = {
-            who: self.signs[who] if who in self.signs and self.signs[who][0] == sign else (sign, now)
-            for who, sign in signs.items()
-        }
-        for who, (_, since) in self.signs.items():
-            if now - since >= (SILENCE if silence is None else silence):
-                raise ClusterError(
-                    f"client: {who}, for {now - since:.0f} s; θ is as it was before the step, go on from it with a new "
-                    "client"
-                )
-            if now - since >= NOTICE and who not in self.named:
-                log.warning("sven_ref waits: %s, for %.0f s", who, now - since)
-                self.named.add(who)
-
-
 class Workers:
     """The workers of a client. `round_trips`: how often results were waited for."""
 
@@ -106,7 +49,7 @@ class Workers:
         check_client(client)
         self.client, self.round_trips = client, 0
         self.addresses: list[str] = []
-        self.versions, self.checked = on_worker.reader()(), set[str]()
+        self.versions, self.checked = of_task.reader()(), set[str]()
         self.id, self.numbers, self.groups = uuid.uuid4().hex, count(1), dict[str, Any]()
         self.look()
         with cluster_errors():
@@ -135,7 +78,7 @@ class Workers:
         newcomers = [address for address in self.addresses if address not in self.checked]
         if not newcomers:
             return
-        client, read = self.client, on_worker.reader()
+        client, read = self.client, of_task.reader()
         with cluster_errors():
             found = self.waited(client.run, read, workers=newcomers, on_error="return")
             if not self.checked:
@@ -145,7 +88,7 @@ class Workers:
                 continue  # gone again
             if isinstance(theirs, Exception):
                 raise ClusterError(f"client: {who} can't say which versions it has ({theirs!r})") from theirs
-            message = on_worker.differing(who, theirs, self.versions)
+            message = of_task.differing(who, theirs, self.versions)
             if message:
                 raise ClusterError(message)
             self.checked.add(who)
@@ -169,10 +112,10 @@ class Workers:
             if name not in self.groups:
                 self.groups[name] = self.client.submit(held, None, key=(name, 0))
             key = (name, next(self.numbers))
-            on_worker.forget_keys()
+            of_task.forget_keys()
             try:
                 with logged(logging.CRITICAL):
-                    return self.client.submit(on_worker.run, self.versions, task, *args, key=key, **where)
+                    return self.client.submit(of_task.run, self.versions, task, *args, key=key, **where)
             except TypeError:  # it was changed since it was looked at
                 check_sent("problem or part", args)
                 raise
@@ -205,7 +148,7 @@ class Workers:
             while waiting:
                 try:
                     waiting = bool(wait(futures, POLL).not_done)
-                except TimeoutError:
+                except TimeoutError:  # not yet
                     patience.look(self.signs())
 
     def fetch(self, futures: Any) -> Any:
@@ -261,35 +204,3 @@ class Workers:
             else:
                 signs[f"the worker {address} gives no sign of life, as if it were frozen"] = worker["last_seen"]
         return signs if who else {NOBODY: None}
-
-
-@contextmanager
-def cluster_errors(futures: Sequence[Any] = ()) -> Iterator[None]:
-    """A cluster that is lost, as a `ClusterError`; what the task of a future raised is passed on as it is."""
-    from concurrent.futures import CancelledError
-
-    from distributed import KilledWorker
-    from distributed.client import ClosedClientError
-    from distributed.scheduler import NoValidWorkerError, NoWorkerError
-
-    try:
-        yield
-    except ClusterError:
-        raise
-    except (CancelledError, ClosedClientError, KilledWorker, NoValidWorkerError, NoWorkerError, OSError) as error:
-        if isinstance(error, OSError) and any(future.status == "error" for future in futures):
-            raise
-        message = LOST
-        if isinstance(error, KilledWorker):
-            message = (
-                "client: one task took several workers with it, for want of memory or by a crash; θ is as it was "
-                "before the step; give workers more memory, or cut the batch into more shards (n_shards)"
-            )
-        elif "lost dependencies" in str(error):  # Dask's words for a graph that its scheduler could not unpickle
-            message = (
-                "client: a task's data are gone, or the scheduler can't read it; θ is as it was before the step; a "
-                "batch that was scattered by another client, cancelled, or before a restart must be scattered again; "
-                "scheduler and workers must be able to import what model, loss and parts come from"
-            )
-        why = str(error).partition("\n")[0].rstrip(".")
-        raise ClusterError(f"{message} ({type(error).__name__}: {why})") from error

@@ -85,7 +85,7 @@ def noise(J, r, solver, rng):
         return None
     try:
         t = sr.SOLVERS[solver](J, min(k, n), int(rng.integers(2**32)))
-    except ConvergenceError:
+    except ConvergenceError:  # its words for a spectrum that does not fall
         return None
     return float(t.s[r:].max() / t.s[0]) / t.floor if t.solver == solver and len(t.s) > r else None
 

@@ -48,7 +48,7 @@ def two_steps(problem, theta, batches, **options):
             theta, info = sr.step(problem, theta, batch, lr=0.1, rng=7, **options)
             numbers += [theta, info.spectrum, info.residuals, np.array([info.rank, info.n_jvp, info.n_vjp])]
         return [*numbers, np.array(info.solver)]
-    except SvenError as error:
+    except SvenError as error:  # a refusal is a result
         return [np.array(type(error).__name__)]
 
 

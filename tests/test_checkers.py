@@ -8,7 +8,7 @@ from strategies import with_spectrum
 
 import sven_ref as sr
 from sven_ref.errors import AdjointError, CheckFailed
-from sven_ref.jacobian import ProductLinearOperator
+from sven_ref.operators import ProductLinearOperator
 
 A = np.random.default_rng(0).standard_normal((5, 8))
 

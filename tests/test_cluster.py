@@ -18,7 +18,7 @@ import pytest
 from clusters import briefly, distributed, needs_dask, separate_cluster
 
 import sven_ref as sr
-from sven_ref import cluster, workers
+from sven_ref import cluster, cluster_errors, workers
 from sven_ref.errors import ArgumentError, ClusterError
 from sven_ref.sharded import ShardedProblem, connect
 
@@ -88,7 +88,7 @@ def server(talk):
                 peer, _ = listener.accept()
                 peers.append(peer)
                 talk(peer)
-            except OSError:
+            except OSError:  # the listener is closed: the test is over
                 return
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -187,8 +187,8 @@ def test_as_many_shards_as_workers_were_asked_for():
 @pytest.fixture
 def impatient(monkeypatch):
     monkeypatch.setattr(workers, "POLL", 0.2)
-    monkeypatch.setattr(workers, "NOTICE", 6.0)  # a worker's heartbeat comes every few seconds
-    monkeypatch.setattr(workers, "SILENCE", 10.0)
+    monkeypatch.setattr(cluster_errors, "NOTICE", 6.0)  # a worker's heartbeat comes every few seconds
+    monkeypatch.setattr(cluster_errors, "SILENCE", 10.0)
 
 
 @contextmanager

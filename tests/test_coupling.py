@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 import sven_ref as sr
 from sven_ref import shard as on_worker
+from sven_ref.coupling import check_apart, excerpt, keeps_apart
 from sven_ref.errors import ArgumentError, IndependentOfThetaWarning
-from sven_ref.sharded import ShardedProblem, check_apart, connect, keeps_apart
+from sven_ref.sharded import ShardedProblem, connect
 
 RNG = np.random.default_rng(0)
 B = 40
@@ -31,7 +32,7 @@ def check(problem, theta, parts, method="jacobian"):
     """What `ShardedProblem` does, without workers."""
     made = [on_worker.on_part(problem, method, theta, part) for part in parts]
     if len(parts) > 1 and not keeps_apart(problem):
-        excerpts = [on_worker.excerpt(problem, theta, *pair) for pair in zip(parts, made, strict=True)]
+        excerpts = [excerpt(problem, theta, *pair) for pair in zip(parts, made, strict=True)]
         check_apart(problem, method, theta, excerpts)
     elif method == "jacobian" and not all(isinstance(m.whole, sr.ProductLinearOperator) for m in made):
         raise AssertionError

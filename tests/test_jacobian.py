@@ -9,7 +9,7 @@ from scipy.sparse.linalg import LinearOperator, lsmr, svds
 from strategies import SEEDS, net_problems
 
 import sven_ref as sr
-from sven_ref.jacobian import restrict, scaled
+from sven_ref.operators import restrict, scaled
 
 
 @given(net_problems(per_output=True), SEEDS, st.integers(1, 3))

@@ -10,7 +10,7 @@ from scipy.sparse.linalg import LinearOperator
 
 import sven_ref as sr
 from sven_ref.errors import AdjointError, ArgumentError
-from sven_ref.jacobian import ProductLinearOperator, adjoint_tested
+from sven_ref.operators import ProductLinearOperator, adjoint_tested
 
 SOLVERS = (*sr.SOLVERS, "auto")
 A = np.array([[2.0, 1.0, 0.0], [0.0, 3.0, -1.0], [1.0, 0.0, 1.5]])

@@ -11,8 +11,8 @@ from strategies import DTYPES, SEEDS, matrices, with_spectrum
 
 import sven_ref as sr
 from sven_ref.errors import ConvergenceError, NonFiniteError, SolverFloorError
-from sven_ref.jacobian import power_of_two
 from sven_ref.layered import LayeredLinearOperator
+from sven_ref.operators import power_of_two
 from sven_ref.triplets import Triplets
 
 every_solver = pytest.mark.parametrize("solver", list(sr.SOLVERS))
@@ -230,7 +230,7 @@ def test_a_sigma_that_is_not_there_is_never_kept(solver, drawn, more, rtol):
     J, A, r = drawn
     try:
         J_pinv = sr.truncated_pinv(J, r + more, rtol, solver=solver)
-    except (SolverFloorError, ConvergenceError):
+    except (SolverFloorError, ConvergenceError):  # to refuse is right for these two, asked for by name
         assert solver in ("gram", "randomized")
         return
     assert J_pinv.rank <= r
@@ -284,7 +284,7 @@ def test_long_sums_of_equal_terms_leave_no_sigma(length, tall, order, dtype):
         A = np.asarray(base.T[:, [0, 1, 0, 1]] if tall else base[[0, 1, 0, 1]], dtype, order=order)
         for solver in [*sr.SOLVERS, "auto"]:
             for J in (A, layered(A)):
-                J_pinv = answer(lambda: sr.truncated_pinv(J, 3, rtol=0, solver=solver))  # noqa: B023
+                J_pinv = answer(lambda: sr.truncated_pinv(J, 3, rtol=0, solver=solver))  # noqa: B023 (called at once)
                 if isinstance(J_pinv, type):
                     assert solver in ("gram", "randomized")
                 else:
@@ -312,7 +312,7 @@ def test_rounding_of_a_float32_net_is_no_sigma(seed):
     for solver in ("gram", "tsqr", "auto"):
         try:
             assert sr.truncated_pinv(J, rtol=0, solver=solver).rank <= r, kind
-        except SolverFloorError:
+        except SolverFloorError:  # to refuse is right where it is asked for by name
             assert solver == "gram"
 
 
@@ -486,7 +486,7 @@ def test_powers_of_two_change_no_bit_of_any_product(solver, A, k, a, b, factors)
     for name, (product, power) in PRODUCTS.items():
         with np.errstate(all="ignore"):
             expected = np.ldexp(product(one, R, x), power(a, b))
-        got = answer(lambda: product(other, np.ldexp(R, b), np.ldexp(x, b)))  # noqa: B023
+        got = answer(lambda: product(other, np.ldexp(R, b), np.ldexp(x, b)))  # noqa: B023 (called at once)
         if np.isfinite(expected).all():
             np.testing.assert_array_equal(got, expected, err_msg=name)
         else:

@@ -101,7 +101,7 @@ def test_leaving_autograds_numpy_is_told_in_one_sentence(name):
     fun, before = OFF_THE_TAPE[name], THETA.copy()
     try:
         J = sr.jacobian(lambda t: fun(t, None), THETA)
-    except ArgumentError as error:
+    except ArgumentError as error:  # refused: its words are looked at below
         told = str(error)
     else:
         told = RULES
@@ -115,7 +115,7 @@ def test_most_of_them_are_refused_and_the_cause_is_chained():
     for fun in OFF_THE_TAPE.values():
         try:
             step(fun)
-        except ArgumentError:
+        except ArgumentError:  # counted
             refused += 1
     assert refused >= 25
     with pytest.raises(ArgumentError, match="can't be traced by autograd") as raised:
@@ -226,7 +226,10 @@ def test_rows_off_the_tape_are_not_silent_either(name, solver):
 
 def test_samples_whose_loss_is_off_the_tape():
     net, batch = sr.MLP((1, 2, 1)), (np.ones((3, 1)), np.zeros((3, 1)))
-    losses = lambda f, y: anp.concatenate([anp.sum((f[:2] - y[:2]) ** 2, axis=1), getval(f)[2] ** 2])  # noqa: E731
+
+    def losses(f, y):
+        return anp.concatenate([anp.sum((f[:2] - y[:2]) ** 2, axis=1), getval(f)[2] ** 2])
+
     with pytest.warns(IndependentOfThetaWarning, match="in rows 2 of 3"):
         sr.step(sr.Problem(net, losses), net.init(0), batch, lr=0.1)
 
@@ -393,7 +396,9 @@ def test_rows_off_the_tape_at_any_size(size, dtype):
 
 @pytest.mark.parametrize("solver", ["svds", "dense", "gram", "tsqr", "randomized", "auto"])
 def test_rows_off_the_tape_with_a_subset_of_parameters(solver):
-    fun = lambda t, _: anp.concatenate([t[:2] - 1, anp.array([float(getval(t[3])) - 2])])  # noqa: E731
+    def fun(t, _):
+        return anp.concatenate([t[:2] - 1, anp.array([float(getval(t[3])) - 2])])
+
     with pytest.warns(IndependentOfThetaWarning, match="in rows 2 of 3"):
         step(fun, np.linspace(0.1, 0.8, 8), solver=solver, param_fraction=0.75)
 

@@ -12,8 +12,8 @@ import numpy as np
 
 from .. import __version__, natural_gradient
 from ..errors import ConvergenceError, SolverFloorError
-from ..jacobian import as_product_operator
 from ..mlp import MLP
+from ..operators import as_product_operator
 from ..pinv import TruncatedPinv, truncated_pinv
 from ..residuals import Problem
 from ..step import step, update

@@ -108,7 +108,7 @@ def _moved(case: Case, dtype: str, value: Any) -> bool:
     still = np.delete(np.arange(theta.size), case.input["columns"])
     try:
         got = real_array("theta", value)
-    except ValueError:
+    except ValueError:  # what is no array is told elsewhere
         return False
     return got.shape == theta.shape and bool((got[still] != theta[still]).any())
 

@@ -8,6 +8,8 @@ from typing import Any
 
 from ..errors import ArgumentError, check_choice, plain
 
+DATA = "where MNIST is; where SVEN_REF_DATA says if not given"
+
 
 class Help(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
     """Examples keep their lines, and a default is shown where there is one."""
@@ -58,3 +60,10 @@ def with_underscores(arguments: list[str]) -> list[str]:
     return [
         (name.replace("_", "-") if name.startswith("--") else name) + equals + value for name, equals, value in parts
     ] + arguments[end:]
+
+
+def add_many_runs(p: Any, quick: str) -> None:
+    """The options of commands that make many runs: `quick` says what a quick look is."""
+    p.add_argument("--quick", action="store_true", help=quick)
+    p.add_argument("--workers", type=int, metavar="N", help="processes at a time, one thread each; 0: this one")
+    p.add_argument("--data", metavar="DIR", help=DATA)

@@ -114,7 +114,7 @@ def load(path: str | Path) -> Any:
     try:
         head = json.loads(line)
         known = head["format"] == FORMAT
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError):  # the error is below, in words
         known = False
     if not known:
         raise CheckpointError(f"{path}: not a checkpoint of sven_ref, or its first line is damaged")
@@ -224,7 +224,7 @@ class Checkpoints:
             for path in paths[1:]:
                 try:
                     self._load(path)
-                except CheckpointError:
+                except CheckpointError:  # damaged too: the one before it may be whole
                     continue
                 raise CheckpointError(f"{error}; {path.name} is whole: move the other away to go on from it") from None
             raise

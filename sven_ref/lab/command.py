@@ -6,7 +6,7 @@ from typing import Any
 
 from ..solvers import SOLVERS
 from . import demo, reproduce, single, studies
-from .arguments import Help, assignment, names, one_of
+from .arguments import DATA, Help, add_many_runs, assignment, names, one_of
 from .claims import command as claims
 from .options import OPTIMIZERS, PROBLEM, option_names
 from .protocols import read
@@ -14,7 +14,6 @@ from .study_cells import STUDIES
 from .tasks import TASKS
 
 SOLVER_NAMES = [*SOLVERS, "auto"]
-DATA = "where MNIST is; where SVEN_REF_DATA says if not given"
 OPTIONS = {  # of Sven and of its problem, which `train` takes as `demo` does; others go by --set
     "lr": ("ETA", "learning rate"),
     "k": ("K", "Sven keeps at most k singular triplets"),
@@ -128,13 +127,11 @@ exit status: 0, also where runs diverged, which the table counts; 1 after an err
     p.add_argument("--seeds", type=int, metavar="N", help="seeds of initialisation and order; 5, or 1 with --quick")
     p.add_argument("--data-seeds", type=int, metavar="N", help="seeds of the data, each with all of those")
     p.add_argument("--optimizers", type=names("optimizers", OPTIMIZERS), metavar="A,B", help="only these")
-    p.add_argument("--quick", action="store_true", help="a look in a minute: few epochs, few examples")
-    p.add_argument("--workers", type=int, metavar="N", help="processes at a time, one thread each; 0: this one")
-    p.add_argument("--data", metavar="DIR", help=DATA)
+    add_many_runs(p, "a look in a minute: few epochs, few examples")
     p.add_argument(
         "--out",
         metavar="DIR",
-        help="where runs, tables and figures are written; sven-reproduce, or sven-reproduce-quick with --quick",
+        help="where results, tables and figures are written; sven-reproduce, or sven-reproduce-quick with --quick",
     )
     p.set_defaults(command=reproduce.reproduce, **(reproduce.reproduce.__kwdefaults__ or {}))
 
@@ -155,9 +152,7 @@ exit status: 0, also where runs diverged, which the table counts; 1 after an err
     )
     p.add_argument("name", type=one_of("study", studied), metavar="NAME", help=", ".join(studied))
     p.add_argument("--seeds", type=int, metavar="N", help="in each cell")
-    p.add_argument("--quick", action="store_true", help="few cells, few epochs, few examples")
-    p.add_argument("--workers", type=int, metavar="N", help="processes at a time, one thread each; 0: this one")
-    p.add_argument("--data", metavar="DIR", help=DATA)
+    add_many_runs(p, "few cells, few epochs, few examples")
     p.add_argument(
         "--out",
         metavar="DIR",

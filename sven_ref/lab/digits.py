@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import check_integer
+from ..errors import check_dtype, check_integer
 from .idx import read_idx
-from .task import Task, check_dtype, check_size
+from .task import Task, check_size
 
 FILES = {  # SHA-256 of the contents
     "digits-images-idx3-ubyte.gz": "359cd13f0f514122884198b78a131df597421cbf5e93a76678fa96fc548f0d96",

@@ -53,7 +53,7 @@ def held(path: Path) -> int | None:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if os.path.samestat(os.fstat(descriptor), os.stat(path)):  # its holder did not remove it meanwhile
             return descriptor
-    except (BlockingIOError, FileNotFoundError):
+    except (BlockingIOError, FileNotFoundError):  # another process has it, or has just removed it
         pass
     except BaseException:
         os.close(descriptor)
@@ -66,5 +66,5 @@ def holder(path: Path) -> str:
     """Who wrote its name there."""
     try:
         return path.read_text(encoding="utf-8", errors="replace") or "another process"
-    except OSError:
+    except OSError:  # it has just let go
         return "another process"

@@ -17,9 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import MissingExtraError, check_integer
+from ..errors import MissingExtraError, check_dtype, check_integer
 from .idx import DataError, find, read_idx
-from .task import Task, check_dtype, check_size
+from .task import Task, check_size
 
 FILES = {  # SHA-256 of the contents
     "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",

@@ -56,10 +56,10 @@ def value_of(text: str) -> Any:
     if text.strip().lower() in WORDS:
         return WORDS[text.strip().lower()]
     for kind in (int, float, json.loads):
-        with suppress(ValueError, RecursionError):
+        with suppress(ValueError, RecursionError):  # it is of the next kind
             return kind(text)
     if text.strip().startswith(("(", "[")):  # of numbers as Python reads them: (.9, .99)
-        with suppress(ValueError, RecursionError, SyntaxError):
+        with suppress(ValueError, RecursionError, SyntaxError):  # it is a text that begins so
             return ast.literal_eval(text.strip())
     return text
 

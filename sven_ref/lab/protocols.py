@@ -14,7 +14,7 @@ from typing import Any
 
 from ..errors import check_choice, check_integer
 from .options import OPTIMIZERS
-from .runs import Run
+from .run import Run
 
 QUICK = {"epochs": 4, "task_options": {"n_train": 9600}}  # a minute's version
 SLOW = ("hig",)  # left out of it on MNIST

@@ -21,7 +21,9 @@ from .console import bar, check_out, markdown_table, require, rich_table, save_f
 from .pool import run_all
 from .protocols import Method, Protocol, read
 from .report import HEAD, ON_CONSOLE, notes, row, summarize
-from .runs import Run, execute, made_by_others, use_data, versions
+from .run import Run, use_data
+from .runs import execute
+from .versions import made_by_others, versions
 
 Job = tuple[Run, str]
 WIDTH = 150  # of tables that go to a file or a pipe

@@ -13,7 +13,8 @@ from .console import bar, check_out, require
 from .options import OPTIMIZERS, PROBLEM, option_names, parse, required
 from .protocols import read
 from .report import number, settings
-from .runs import Run, execute, holds_run, use_data
+from .run import Run, use_data
+from .runs import execute, holds_run
 from .tasks import TASKS
 from .training import Epoch
 

@@ -33,9 +33,11 @@ from .full_batch import lbfgs
 from .lock import alone
 from .pool import run_all
 from .report import mean_std, number, pair
-from .runs import execute, made_by_others, use_data, versions
+from .run import use_data
+from .runs import execute
 from .study_cells import STUDIES, Cell
 from .training import measure
+from .versions import made_by_others, versions
 
 Result = dict[str, Any]
 

@@ -20,7 +20,7 @@ import numpy as np
 
 from .checkpoint import fingerprint
 from .protocols import read
-from .runs import Run
+from .run import Run
 
 
 @dataclass(frozen=True)

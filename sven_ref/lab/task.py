@@ -10,9 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-from ..errors import ArgumentError, check_integer
+from ..errors import ArgumentError, check_dtype, check_integer
 
 Split = tuple[Any, Any]
 
@@ -47,13 +45,3 @@ def check_size(n_train: int | None, pool: int) -> int:
     if n > pool:
         raise ArgumentError(f"n_train = {n}: must be at most {pool}, the examples there are to train on")
     return n
-
-
-def check_dtype(dtype: Any) -> None:
-    """Raise `ArgumentError` unless `dtype` is float32 or float64, by whatever name."""
-    try:
-        known = dtype is not None and np.dtype(dtype) in (np.float32, np.float64)
-    except TypeError:
-        known = False
-    if not known:
-        raise ArgumentError(f"dtype = {dtype!r}: must be float32 or float64")

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from sven_ref import cli
-from sven_ref.conformance import command, loader, protocol
+from sven_ref.conformance import loader, output, protocol
 from sven_ref.conformance.module_child import ModuleChild
 from sven_ref.conformance.protocol import AdapterError
 
@@ -83,7 +83,7 @@ def running(pid):
     """Whether a process is there and no zombie."""
     try:
         return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0] not in (b"Z", b"X")
-    except OSError:
+    except OSError:  # there is no such process
         return False
 
 
@@ -282,7 +282,7 @@ def test_a_file_that_is_standard_output_would_be_written_over(tmp_path):
 
 def test_a_place_where_writing_is_not_permitted(monkeypatch):
     monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may write everywhere
-    assert command.unwritable(__file__) == command.unwritable("r") == "writing is not permitted there"
+    assert output.unwritable(__file__) == output.unwritable("r") == "writing is not permitted there"
 
 
 def test_a_refused_command_makes_no_file(tmp_path, monkeypatch):

@@ -759,13 +759,13 @@ def test_vectors_on_the_command_line(capsys):
 
 
 def test_progress_is_for_terminals(capsys, monkeypatch):
-    from sven_ref.conformance import command
+    from sven_ref.conformance import output
 
-    command.progress(0, 2)
+    output.progress(0, 2)
     assert capsys.readouterr().err == ""
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
-    command.progress(0, 2)
-    command.progress(1, 2)
+    output.progress(0, 2)
+    output.progress(1, 2)
     assert capsys.readouterr().err == "\r1/2\r\r2/2\r\033[K"
 
 

@@ -7,7 +7,8 @@ import os
 import signal
 import sys
 
-from sven_ref.lab import checkpoint, runs
+from sven_ref.lab import checkpoint, options, runs
+from sven_ref.lab.run import Run
 
 SETTINGS = {
     "sven": {"lr": 0.05, "k": 8, "rtol": 1e-3},
@@ -19,7 +20,7 @@ POINTS = ("in a step", "in a line", "after a line", "in a checkpoint", "before i
 
 def run_of(optimizer):
     options = SETTINGS[optimizer]
-    return runs.Run("toy", optimizer, options, task_options={"n_train": 160}, epochs=4, seed=3)
+    return Run("toy", optimizer, options, task_options={"n_train": 160}, epochs=4, seed=3)
 
 
 def dying(function, n, before=lambda *args: None):
@@ -52,7 +53,7 @@ def main(folder, optimizer, point, n):
 
     writers = {"in a checkpoint": part(0.5), "before its rename": part(1), "after its rename": write}
     if point == "in a step":
-        cls = runs.OPTIMIZERS[optimizer]
+        cls = options.OPTIMIZERS[optimizer]
         cls.step = dying(cls.step, n)
     elif point == "in a line":
         runs.line = torn

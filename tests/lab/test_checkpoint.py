@@ -16,7 +16,8 @@ from sven_ref.errors import ArgumentError
 from sven_ref.lab import checkpoint
 from sven_ref.lab.baselines import BASELINES
 from sven_ref.lab.checkpoint import CheckpointError, Checkpoints
-from sven_ref.lab.runs import OPTIMIZERS, execute
+from sven_ref.lab.options import OPTIMIZERS
+from sven_ref.lab.runs import execute
 
 # ---- the format ------------------------------------------------------------------------------------------------------
 

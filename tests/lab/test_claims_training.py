@@ -27,7 +27,8 @@ from sven_ref.lab.claims.runs_trained import (
 from sven_ref.lab.claims.shown import decades, judged, typical
 from sven_ref.lab.claims.trust import probe
 from sven_ref.lab.full_batch import lbfgs
-from sven_ref.lab.runs import Run, execute
+from sven_ref.lab.run import Run
+from sven_ref.lab.runs import execute
 from sven_ref.lab.tasks import TASKS
 from sven_ref.step import step
 

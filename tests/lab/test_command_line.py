@@ -21,7 +21,7 @@ from sven_ref.lab import demo, options, protocols, runs, single
 from sven_ref.lab.claims.registry import CLAIMS
 from sven_ref.lab.command import OPTIONS
 from sven_ref.lab.console import FigureError, save_figures
-from sven_ref.lab.runs import Run
+from sven_ref.lab.run import Run
 from sven_ref.lab.study_cells import STUDIES, Cell
 from sven_ref.lab.tasks import TASKS, toy_1d
 
@@ -189,11 +189,21 @@ WRONG = {  # of train: what is typed, the status, what the message says
 }
 
 
+def distributed_config():
+    """Dask's settings, as nested dicts, with those of `distributed` in them."""
+    import dask
+    import distributed
+
+    return dask.config.config[distributed.__name__]
+
+
 @pytest.mark.parametrize("case", WRONG)
-def test_what_train_refuses_leaves_nothing_and_the_corrected_command_runs(case, capsys):
+def test_what_train_refuses_leaves_nothing_and_the_corrected_command_runs(case, capsys, monkeypatch):
     wrong, status, message = WRONG[case]
     if case in ("workers", "scheduler") and find_spec("distributed") is None:
         message = "pip install 'sven-ref[dask]'"
+    elif case == "scheduler":
+        monkeypatch.setitem(distributed_config()["comm"]["timeouts"], "connect", "1s")
     if "--data" in wrong and "." in wrong:
         Path("data").mkdir()
         wrong = [*wrong[:-1], "data"]

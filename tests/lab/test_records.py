@@ -17,14 +17,15 @@ import pytest
 import sven_ref as sr
 from sven_ref import cli
 from sven_ref.errors import ArgumentError
-from sven_ref.lab import checkpoint, lock, records, reproduce, runs, studies, study_cells
+from sven_ref.lab import checkpoint, lock, records, reproduce, runs, studies, study_cells, versions
 from sven_ref.lab.checkpoint import Checkpoints, differences, fingerprint
 from sven_ref.lab.claims import ledger
 from sven_ref.lab.console import check_out
 from sven_ref.lab.lock import LockedError, alone
 from sven_ref.lab.options import parse
 from sven_ref.lab.records import RecordError
-from sven_ref.lab.runs import Run, execute, use_data
+from sven_ref.lab.run import Run, use_data
+from sven_ref.lab.runs import execute
 
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(Path(sr.__file__).parent.parent)}
 TINY = {"epochs": 1, "task_options": {"n_train": 64}}
@@ -281,7 +282,7 @@ def test_a_run_is_resumed_by_settings_of_the_same_value(tmp_path):
 
 def test_a_run_that_other_versions_began_says_so_and_records_both(tmp_path, monkeypatch, capsys):
     assert child(tmp_path / "run", "in a step", 12).returncode == -signal.SIGKILL
-    now = runs.versions()
+    now = versions.versions()
     monkeypatch.setattr(runs, "versions", lambda: now | {"numpy": "9.9.9"})
     run, notes = killed.run_of("sven"), []
     result = execute(run, tmp_path / "run", on_note=notes.append)
@@ -290,10 +291,10 @@ def test_a_run_that_other_versions_began_says_so_and_records_both(tmp_path, monk
     assert json.loads((tmp_path / "run" / "result.json").read_text())["earlier_versions"] == [now]
     assert json.loads((tmp_path / "run" / "run.json").read_text())["versions"] == now
     monkeypatch.undo()
-    assert runs.made_by_others([result, result]) == [
+    assert versions.made_by_others([result, result]) == [
         f"[versions] 2 of 2 were made with numpy 9.9.9 (now {now['numpy']})"
     ]
-    assert runs.made_by_others([result | {"versions": now}]) == []
+    assert versions.made_by_others([result | {"versions": now}]) == []
 
 
 # ---- the lock --------------------------------------------------------------------------------------------------------

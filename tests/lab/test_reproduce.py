@@ -15,8 +15,9 @@ import pytest
 
 from sven_ref import cli
 from sven_ref.errors import ArgumentError
-from sven_ref.lab import options, pool, protocols, report, reproduce, runs, studies, study_cells
-from sven_ref.lab.runs import Run, execute
+from sven_ref.lab import options, pool, protocols, report, reproduce, studies, study_cells
+from sven_ref.lab.run import Run
+from sven_ref.lab.runs import execute
 from sven_ref.lab.tasks import TASKS
 
 TINY = {"epochs": 1, "task_options": {"n_train": 64}}
@@ -36,7 +37,7 @@ def test_every_protocol_names_known_tasks_optimizers_sources_and_options():
         assert protocol.task in TASKS
         assert "sven" in protocol.methods
         for method in protocol.methods.values():
-            runs.OPTIMIZERS[method.optimizer](**method.options)
+            options.OPTIMIZERS[method.optimizer](**method.options)
             assert method.settings_from in {*sources, "here"}
             assert set(method.published) <= set(sources)
             for figure in method.published.values():
@@ -232,7 +233,7 @@ def test_workers_end_with_their_parent(tmp_path):
     for _ in range(100):
         try:
             os.kill(pids[0], 0)
-        except ProcessLookupError:
+        except ProcessLookupError:  # gone, which is what is waited for
             break
         if (state := Path(f"/proc/{pids[0]}/stat").read_text().split()[2]) == "Z":  # dead, not yet collected
             break
@@ -250,7 +251,7 @@ def test_cells_differ_and_can_be_built_in_settings(name):
         cells = study_cells.STUDIES[name](studies.settings_of(name, quick), 2, quick)
         assert len({cell.key() for cell in cells}) == len(cells)
         for cell in cells:
-            runs.OPTIMIZERS[cell.run.optimizer](**{"lr": 0.1} | cell.run.options)
+            options.OPTIMIZERS[cell.run.optimizer](**{"lr": 0.1} | cell.run.options)
 
 
 def test_matched_steps_of_kappa():

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import ArgumentError, check_choice, check_integer
-from ..arguments import Help, one_of
+from ..arguments import Help, add_many_runs, one_of
 from ..checkpoint import write_durably
 from ..console import check_out, require, rich_table, save_figures, writable
 from ..lock import alone
-from ..runs import use_data
+from ..run import use_data
 from . import ledger, page
 from .claim import Effort
 from .registry import CLAIMS, module
@@ -108,9 +108,7 @@ def add_parser(commands: Any) -> None:
         "names", nargs="*", type=one_of("claim", CLAIMS), metavar="NAME", help="only these; all where none is named"
     )
     p.add_argument("--list", action="store_true", help="print the names and what each claim is; compute nothing")
-    p.add_argument("--quick", action="store_true", help="fewer draws, seeds and epochs: a look, in minutes")
-    p.add_argument("--workers", type=int, metavar="N", help="processes at a time, one thread each; 0: this one")
-    p.add_argument("--data", metavar="DIR", help="where MNIST is; where SVEN_REF_DATA says if not given")
+    add_many_runs(p, "fewer draws, seeds and epochs: a look, in minutes")
     p.add_argument(
         "--out",
         metavar="DIR",

@@ -11,7 +11,7 @@ from __future__ import annotations
 from itertools import product
 from typing import Any
 
-from ..runs import Run
+from ..run import Run
 from .claim import Claim, Effort, Verdict
 from .headline import size
 from .runs_trained import Arm, best, curve, last, tables

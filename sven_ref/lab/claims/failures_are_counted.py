@@ -18,7 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from ..runs import Run, execute
+from ..run import Run
+from ..runs import execute
 from .claim import Claim, Effort, Verdict
 from .colours import AMBER, BLUE, RED
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 from itertools import product
 from time import process_time
 
-from ..runs import Run
+from ..run import Run
 from .claim import Effort
 from .runs_trained import Arm, Tables, best, protocol_arm, shifted, tables
 

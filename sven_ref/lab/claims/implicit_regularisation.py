@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from ..runs import Run
+from ..run import Run
 from .claim import Claim, Effort, Verdict
 from .runs_trained import Arm, curve, tables
 from .shown import counted, decades, factor, judged, lines, loss_row

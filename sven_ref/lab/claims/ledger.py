@@ -18,7 +18,7 @@ from ...errors import ArgumentError
 from ...strict_json import loads_strict
 from ..checkpoint import write_durably
 from ..records import RecordError
-from ..runs import versions
+from ..versions import versions
 from .claim import Effort, Verdict
 from .registry import CLAIMS, module
 
@@ -64,7 +64,7 @@ def read(path: Path) -> Results:
         return {}
     try:
         results = loads_strict(path.read_bytes(), str(path))
-    except (ValueError, RecursionError):
+    except (ValueError, RecursionError):  # the error is below, in words
         results = None
     entries = list(results.values()) if isinstance(results, dict) else [None]
     if not all(isinstance(entry, dict) and entry.keys() >= {"data", "seconds", "versions"} for entry in entries):

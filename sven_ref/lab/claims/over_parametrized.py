@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..runs import Run
+from ..run import Run
 from .claim import Claim, Effort, Verdict
 from .grid import size
 from .runs_trained import Arm, best, last, tables

@@ -35,9 +35,11 @@ from ..full_batch import lbfgs
 from ..gradient import GradientInfo
 from ..pool import run_all
 from ..protocols import read
-from ..runs import TRAIN_EVALUATED, Run, loop, versions
+from ..run import Run
+from ..runs import TRAIN_EVALUATED, loop
 from ..task import Task
 from ..training import Epoch, History, measure, train
+from ..versions import versions
 from .claim import Effort
 
 Result = dict[str, Any]
