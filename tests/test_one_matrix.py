@@ -300,3 +300,19 @@ def test_small_jacobians_are_no_nonlinear_ones(fraction, dtype):
     J = sr.jacobian(lambda t: anp.dot(B, anp.sin(t)), np.array([0.3, 0.7, -0.2], dtype))
     expected = B.astype(float) * np.cos([0.3, 0.7, -0.2])
     np.testing.assert_allclose(J @ np.eye(3), expected, rtol=1e-5, atol=1e-6 * scale)
+
+
+def test_a_jacobian_of_rows_asks_the_vjp_no_more():
+    """Both products are of the rows then: a VJP that changes its mind has no say."""
+    asked = []
+
+    def vjp(g):
+        asked.append(g)
+        return np.dot(A.T, g)
+
+    J = sr.jacobian(own(vjp), np.ones(3))
+    J @ np.ones(3)
+    asked.clear()
+    np.testing.assert_allclose(J.H @ np.eye(3), A.T)
+    np.testing.assert_allclose(J @ np.eye(3), A)
+    assert not asked

@@ -298,6 +298,30 @@ def test_threads_give_the_bits_of_one():
         np.testing.assert_array_equal(R, info.residuals)
 
 
+def test_traces_of_two_threads_are_told_apart():
+    """The order in which a count of open traces gives one number twice: one's trace ends inside the other's."""
+    opened, inside, ended = threading.Event(), threading.Event(), threading.Event()
+
+    def first(t):
+        opened.set()
+        assert inside.wait(10)
+        return t**2
+
+    def second(t):
+        inside.set()
+        assert ended.wait(10)
+        return conditions(t, None)
+
+    with ThreadPoolExecutor(1) as pool:
+        one = pool.submit(lambda: (sr.jacobian(first, THETA), ended.set()))
+        assert opened.wait(10)
+        two = sr.jacobian(second, THETA)
+        assert one.result()
+    np.testing.assert_array_equal(two.value, sr.Problem(residuals=conditions).residuals(THETA, None))
+    expected = sr.jacobian(lambda t: conditions(t, None), THETA)
+    np.testing.assert_array_equal(two @ np.eye(3), expected @ np.eye(3))
+
+
 def test_a_step_inside_a_function_does_not_lock_itself_out():
     def nested(t, _):
         inner, _ = sr.step(sr.Problem(residuals=lambda s, _: s - 1), np.zeros(2), None, lr=1.0)
