@@ -26,7 +26,7 @@ def conditions(theta, _):
 
 
 # %%
-problem, theta = sr.Problem(residuals=conditions), np.zeros(n)
+problem, theta = sr.Conditions(conditions), np.zeros(n)
 for iteration in range(8):
     theta, info = sr.step(problem, theta, None, lr=1.0, rtol=0.0, solver="dense", actual=True)
     print(f"{iteration}  ‖R‖ {info.residual_norm:9.2e}  predicted {info.predicted_norm:9.2e}  rank {info.rank}")
@@ -67,7 +67,7 @@ def flat(theta, _):
     return np.concatenate([-np.dot(D2, theta) + 100 * np.arctan(5 * np.dot(T, theta)) - g, np.dot(ends, theta)])
 
 
-problem, far = sr.Problem(residuals=flat), np.zeros(n)
+problem, far = sr.Conditions(flat), np.zeros(n)
 far[0] = 3
 solutions = compare(problem, far, methods=("Sven", "Levenberg–Marquardt", "trust region (trf)"))
 print(*solutions.values(), sep="\n")

@@ -48,7 +48,7 @@ def conditions(theta, noise):
 
 
 # %% Exact data: every condition can be met.
-problem, theta = sr.Problem(residuals=conditions), np.zeros(n_u + n_q)
+problem, theta = sr.Conditions(conditions), np.zeros(n_u + n_q)
 solutions = compare(problem, theta)
 print(*solutions.values(), sep="\n")
 for name in ("Sven", "Levenberg–Marquardt", "trust region (trf)"):

@@ -17,17 +17,17 @@ theta = net.init(rng)
 
 # %% The step of Sven against the Fisher matrix, both ways of writing it.
 problem = sr.Problem(net, kappa=1)
-J = problem.jacobian(theta, (x, y))
+R, J = problem.linearise(theta, (x, y))
 gradient = grad(lambda t: np.sum((net(t, x) - y) ** 2))(theta)
 
-sven = sr.truncated_pinv(J, rtol=0, solver="dense") @ J.value
+sven = sr.truncated_pinv(J, rtol=0, solver="dense") @ R
 natural = sr.natural_gradient.natural_gradient(J, gradient)
 print(f"‖Sven − ½F⁻¹∇L‖ / ‖Sven‖ = {np.linalg.norm(sven - natural / 2) / np.linalg.norm(sven):.1e}")
 assert np.allclose(sven, natural / 2, rtol=1e-6)
 
 # %% And for κ = 2: no scalar multiple of the natural gradient.
-J2 = sr.Problem(net, kappa=2).jacobian(theta, (x, y))
-sven2 = sr.truncated_pinv(J2, rtol=0, solver="dense") @ J2.value
+R2, J2 = sr.Problem(net, kappa=2).linearise(theta, (x, y))
+sven2 = sr.truncated_pinv(J2, rtol=0, solver="dense") @ R2
 cosine = sven2 @ natural / np.linalg.norm(sven2) / np.linalg.norm(natural)
 print(f"cosine of the κ = 2 step and the natural gradient: {cosine:.3f}")
 assert cosine < 0.99

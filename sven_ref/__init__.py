@@ -1,11 +1,11 @@
 """sven_ref: the reference implementation of Sven, Singular Value Descent (arXiv 2604.01279)."""
 
 from . import checks, errors, natural_gradient, oracle
-from .jacobian import jacobian
-from .mlp import MLP
+from .jacobian import jacobian, linearise
+from .nets.mlp import MLP
 from .operators import ProductLinearOperator, as_product_operator
 from .pinv import TruncatedPinv, truncated_pinv
-from .residuals import Problem
+from .problem import Conditions, Problem
 from .solvers import SOLVERS
 from .step import StepInfo, Sven, step, update
 
@@ -14,11 +14,13 @@ __version__ = "0.1.0"
 __all__ = [
     # a model, a loss, their residuals
     "MLP",
+    "Conditions",
     "Problem",
     # the Jacobian and its truncated pseudoinverse, both LinearOperators
     "ProductLinearOperator",
     "as_product_operator",
     "jacobian",
+    "linearise",
     "SOLVERS",
     "TruncatedPinv",
     "truncated_pinv",

@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from .errors import CheckFailed, as_generator, check_integer, check_theta
+from .arguments import as_generator, check_integer, check_theta
+from .errors import CheckFailed
 from .jacobian import check_residuals
-from .operators import ProductLinearOperator, as_product_operator, norm, power_of_two, scaled
+from .operators import ProductLinearOperator, Scaled, as_product_operator, norm, power_of_two
 from .pinv import TruncatedPinv
 from .tape import evaluate
 
@@ -42,7 +43,7 @@ def dot_test(J: Any, rng: Any = 0, rtol: float | None = None, trials: int = 3) -
 
 def _near_one(J: ProductLinearOperator) -> ProductLinearOperator:
     """J over a power of two near the size of its products, so that squares neither overflow nor underflow."""
-    return scaled(J, power_of_two(float(np.abs(J.matvec(np.ones(J.shape[1], J.dtype))).max())))
+    return Scaled(J, power_of_two(float(np.abs(J.matvec(np.ones(J.shape[1], J.dtype))).max())))
 
 
 def check_jacobian(
@@ -84,7 +85,7 @@ def check_pinv(J: Any, J_pinv: TruncatedPinv, rng: Any = 0, rtol: float | None =
 
     `rtol`: by default 1000 ε σ_1/σ_q, the rounding that dividing by σ_q may amplify.
     """
-    J, rng = scaled(as_product_operator(J), J_pinv.c), as_generator(rng)
+    J, rng = Scaled(as_product_operator(J), J_pinv.c), as_generator(rng)
     s = J_pinv.singular_values
     if J_pinv.rank == 0:
         return 0.0
@@ -95,7 +96,7 @@ def check_pinv(J: Any, J_pinv: TruncatedPinv, rng: Any = 0, rtol: float | None =
     def J_q(x: Any) -> Any:
         return J_pinv.project(J.matvec(x))
 
-    X = scaled(as_product_operator(J_pinv), 1 / J_pinv.c)  # the pseudoinverse of J/c
+    X = Scaled(as_product_operator(J_pinv), 1 / J_pinv.c)  # the pseudoinverse of J/c
     Xu, Xt, Jv, Jw = X.matvec(u), X.matvec(t), J_q(v), J_q(w)
     errors = {
         "J X J = J": norm(J_q(X.matvec(Jv)) - Jv) / norm(Jv),

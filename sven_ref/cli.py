@@ -20,8 +20,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from . import __version__
+from .arguments import check_choice
 from .conformance import command as conformance
-from .errors import ArgumentError, SvenError, check_choice
+from .errors import ArgumentError, SvenError
 from .lab import command as lab
 from .lab.arguments import Help, with_underscores
 from .streams import Output, lasting

@@ -21,9 +21,10 @@ from typing import Any
 
 import numpy as np
 
-from .errors import AdjointError, ArgumentError, IndependentOfThetaWarning, ShapeError, check_finite, check_theta
+from .arguments import check_finite, check_theta
+from .errors import AdjointError, ArgumentError, IndependentOfThetaWarning, ShapeError
 from .operators import Product, ProductLinearOperator, mismatch, norm, real_product
-from .tape import linearise, name_of, one_line, record, returned, users_code
+from .tape import name_of, one_line, record, returned, users_code, vjp_and_value
 
 ROWS = 1 << 26  # numbers of a J made row by row, at most
 SPREAD = {4: 8, 8: 20}  # powers of two that a cotangent's entries are spread over, by the bytes of a number
@@ -31,10 +32,21 @@ TINY = 2.0**-30
 
 
 def jacobian(fun: Callable[[Any], Any], theta: Any) -> ProductLinearOperator:
-    """J of shape (M, P): the Jacobian at θ of any `fun(theta) -> (M,)` written in `autograd.numpy`.
+    """J of shape (M, P), the Jacobian at θ of any `fun(theta) -> (M,)` in `autograd.numpy`; see `linearise`."""
+    R, J = linearise(fun, theta)
+    J.residuals = R  # for the old name, `J.value`
+    return J
 
-    `fun` runs once. `J.value` is fun(θ); products are in θ's dtype. A function that does not depend on θ has J = 0,
-    with an `IndependentOfThetaWarning`.
+
+def linearise(fun: Callable[[Any], Any], theta: Any) -> tuple[Any, ProductLinearOperator]:
+    """R = fun(θ) of shape (M,), and J of shape (M, P) as an operator, both in θ's dtype; `fun` runs once.
+
+    Parameters
+    ----------
+    fun : callable(theta) -> (M,)
+        Written in `autograd.numpy`. One that does not depend on θ has J = 0, with an `IndependentOfThetaWarning`.
+    theta : array of shape (P,)
+        float32 or float64.
 
     Raises
     ------
@@ -46,9 +58,17 @@ def jacobian(fun: Callable[[Any], Any], theta: Any) -> ProductLinearOperator:
         θ, fun(θ) or, later, a product is not finite.
     AdjointError
         later, by a product: a VJP of a primitive of one's own is no linear map.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import sven_ref as sr
+    >>> R, J = sr.linearise(lambda theta: theta**2, np.array([1.0, 3.0]))
+    >>> R, J @ np.array([1.0, 1.0])
+    (array([1., 9.]), array([2., 6.]))
     """
     theta = check_theta(theta).copy()  # J stays what it is when the caller updates θ in place
-    recorded = linearise(fun, theta)
+    recorded = vjp_and_value(fun, theta)
     R = check_residuals(recorded.value, fun).copy()  # a function may use one buffer twice
     value = R.astype(theta.dtype)
     if np.any((value == 0) & (R != 0)):
@@ -70,11 +90,11 @@ def jacobian(fun: Callable[[Any], Any], theta: Any) -> ProductLinearOperator:
     def adjoint(u: Any) -> Any:
         return decided()[1](u) if decided.cache_info().currsize else vjp(u)
 
-    J = ProductLinearOperator((R.size, theta.size), theta.dtype, jvp, adjoint, value=value)
-    J.tested = J.by_tape = True
+    J = ProductLinearOperator((R.size, theta.size), theta.dtype, jvp, adjoint)
+    J.tested = True
     if not recorded.on_tape:
         warn_independent(name_of(fun))
-    return J
+    return value, J
 
 
 def derivative(fun: Product, recorded: Product, vjp: Product, theta: Any, R: Any) -> tuple[Product, Product]:
@@ -165,7 +185,7 @@ def warn_blind(fun: Product, x: Any, v: Any, Jv: Any, R: Any) -> None:
     if zero.any():
         eps = float(np.finfo(R.dtype).eps)
         h = eps ** (1 / 3) * max(1.0, float(np.abs(x).max()))
-        once, *others = (linearise(fun, x + (t * h * v).astype(x.dtype)).value - R for t in (1, 2, 3, -1, -2))
+        once, *others = (vjp_and_value(fun, x + (t * h * v).astype(x.dtype)).value - R for t in (1, 2, 3, -1, -2))
         errors = [np.abs(further - t * once) for t, further in zip((2, 3, -1, -2), others, strict=True)]
         moved = (np.max(errors, axis=0) < 0.05 * np.abs(once)) & (np.abs(once) > 1e3 * eps * np.abs(R))
         if (rows := np.flatnonzero(zero & moved)).size:

@@ -74,9 +74,25 @@ SQUARES: dict[Any, Any] = {"squared_error": difference, "label_regression": lamb
 LOSSES = (*SQUARES, "cross_entropy")
 
 
+@primitive
 def power(base: Any, exponent: float) -> Any:
     """base^exponent for base ≥ 0, with value and derivative 0 at base = 0 (SPEC 2.5)."""
     if exponent == 1:
         return base
     positive = base > 0
-    return np.where(positive, np.where(positive, base, 1.0) ** exponent, 0.0)
+    return np.where(positive, np.where(positive, base, 1.0) ** exponent, 0.0)  # no 0^−1 is ever made
+
+
+@primitive
+def signed_power(r: Any, exponent: float) -> Any:
+    """sign(r)|r|^exponent, with derivative exponent·|r|^(exponent − 1), 0 at r = 0 where exponent < 1 (SPEC 2.5)."""
+    return r if exponent == 1 else r * power.fun(np.abs(r), exponent - 1)
+
+
+def slope(base: Any, exponent: float) -> Any:
+    """The derivative of base^exponent, itself in `autograd.numpy`."""
+    return np.ones_like(base) if exponent == 1 else exponent * power(base, exponent - 1)
+
+
+defvjp(power, lambda ans, base, exponent: lambda g: g * slope(base, exponent), argnums=(0,))
+defvjp(signed_power, lambda ans, r, exponent: lambda g: g * slope(np.abs(r), exponent), argnums=(0,))

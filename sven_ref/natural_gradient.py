@@ -23,17 +23,17 @@ from typing import Any
 import numpy as np
 from scipy.sparse.linalg import lsmr
 
-from .errors import ConvergenceError, RankError, ShapeError, as_array, check_finite, check_number
-from .operators import ProductLinearOperator, adjoint_tested, power_of_two, scaled
+from .arguments import as_array, check_finite, check_number
+from .errors import ConvergenceError, RankError, ShapeError
+from .operators import ProductLinearOperator, Scaled, adjoint_tested, power_of_two
 from .pinv import truncated_pinv
-from .triplets import probe
 
 
 @np.errstate(all="ignore")
 def fisher(J: Any) -> ProductLinearOperator:
     """F = JᵀJ of shape (P, P), an operator."""
     J = adjoint_tested(J)
-    return _symmetric(J.shape[1], J.dtype, lambda V: J.H @ (J @ V))
+    return _symmetric(J.shape[1], J.dtype, lambda V: J._rmatmat(J._matmat(V)))
 
 
 @np.errstate(all="ignore")
@@ -41,17 +41,17 @@ def natural_gradient(J: Any, gradient: Any) -> Any:
     """F⁻¹ ∇L for ∇L of shape (P,). Raises `RankError` where F is singular: then there is no natural gradient."""
     J = adjoint_tested(J)
     c, (g, size) = scale(J), near_one("gradient", gradient, J.shape[1])
-    return true_size(_solve(fisher(scaled(J, c)), g, 0.0), size, c, c)
+    return true_size(_solve(fisher(Scaled(J, c)), g, 0.0), size, c, c)
 
 
 @np.errstate(all="ignore")
 def gauss_newton(J: Any, R: Any) -> Any:
     """The shortest minimiser of ‖Jx − R‖, by LSMR to working precision; singular values are never squared."""
     J = adjoint_tested(J)
-    (R, size), eps, c = near_one("R", R, J.shape[0]), np.finfo(J.dtype).eps, probe(J, 0)
+    (R, size), eps, c = near_one("R", R, J.shape[0]), np.finfo(J.dtype).eps, J.scale()
     if c == 0:
         return np.zeros(J.shape[1], J.dtype)
-    x, stop, *_ = lsmr(scaled(J, c), R, atol=eps, btol=eps, conlim=0, maxiter=50 * max(J.shape))
+    x, stop, *_ = lsmr(Scaled(J, c), R, atol=eps, btol=eps, conlim=0, maxiter=50 * max(J.shape))
     if stop == 7:
         raise ConvergenceError(f"gauss_newton: LSMR did not converge in {50 * max(J.shape)} steps; use truncated_pinv")
     return true_size(x, size, c)
@@ -62,7 +62,7 @@ def damped_primal(J: Any, R: Any, mu: float) -> Any:
     """(JᵀJ + μI)⁻¹ JᵀR for μ > 0, a P × P system (Levenberg–Marquardt)."""
     J, mu = adjoint_tested(J), check_number("mu", mu, "> 0", lambda x: x > 0)
     c, (R, size) = scale(J, mu), near_one("R", R, J.shape[0])
-    J = scaled(J, c)
+    J = Scaled(J, c)
     return true_size(_solve(fisher(J), J.rmatvec(R), mu / c / c), size, c)
 
 
@@ -71,8 +71,8 @@ def damped_dual(J: Any, R: Any, mu: float) -> Any:
     """Jᵀ (JJᵀ + μI)⁻¹ R for μ > 0, an M × M system: the same x as `damped_primal`."""
     J, mu = adjoint_tested(J), check_number("mu", mu, "> 0", lambda x: x > 0)
     c, (R, size) = scale(J, mu), near_one("R", R, J.shape[0])
-    J = scaled(J, c)
-    kernel = _symmetric(J.shape[0], J.dtype, lambda U: J @ (J.H @ U))
+    J = Scaled(J, c)
+    kernel = _symmetric(J.shape[0], J.dtype, lambda U: J._matmat(J._rmatmat(U)))
     return true_size(J.rmatvec(_solve(kernel, R, mu / c / c)), size, c)
 
 
@@ -80,13 +80,13 @@ def damped_dual(J: Any, R: Any, mu: float) -> Any:
 def half_inverse(J: Any, g: Any, tau: float = 1e-6, solver: str = "dense") -> Any:
     """V S^{−1/2} Uᵀ g over σ > τσ_1: J the Jacobian of all outputs (B·C, P), g = ∂L/∂outputs of shape (B·C,)."""
     pinv = truncated_pinv(J, rtol=check_number("tau", tau, "≥ 0 and < 1", lambda x: 0 <= x < 1), solver=solver)
-    (U, V), (g, size) = pinv.factors(), near_one("g", g, pinv.shape[1])
+    (U, V), (g, size) = pinv.vectors(), near_one("g", g, pinv.shape[1])
     return true_size(V @ ((U.T @ g) / np.sqrt(pinv.singular_values)), size)
 
 
 def scale(J: ProductLinearOperator, mu: float = 0.0) -> float:
     """A power of two near the larger of σ_1 and √μ, 1 where both are 0: J is divided by it before it is squared."""
-    return max(probe(J, 0), power_of_two(math.sqrt(mu)) if mu else 0.0) or 1.0
+    return max(J.scale(), power_of_two(math.sqrt(mu)) if mu else 0.0) or 1.0
 
 
 def near_one(name: str, value: Any, size: int) -> tuple[Any, float]:
@@ -116,7 +116,7 @@ def _symmetric(n: int, dtype: Any, apply: Any) -> ProductLinearOperator:
 def _solve(A: ProductLinearOperator, b: Any, mu: float) -> Any:
     """(A + μI)⁻¹ b for A symmetric positive semi-definite, by the eigenvectors of its matrix: W Λ⁻¹ Wᵀ b."""
     n = A.shape[0]
-    matrix = A.matmat(np.eye(n, dtype=A.dtype))
+    matrix = A.to_dense()
     Lambda, W = np.linalg.eigh((matrix + matrix.T) / 2 + mu * np.eye(n, dtype=A.dtype))
     if Lambda[0] <= n * np.finfo(A.dtype).eps * Lambda[-1]:
         raise RankError(

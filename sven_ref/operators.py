@@ -1,24 +1,28 @@
-"""Operators: real matrices known by their products, which are counted, copied and checked.
+"""Operators: real matrices known by their products, and what a solver may ask of one.
 
     J v, v of shape (P,)        Jᵀ u, u of shape (M,)        ⟨J v, u⟩ = ⟨v, Jᵀ u⟩
 
 Everything that a solver sees is one: the Jacobian of a function, its factors, an array, an operator of another library,
-a scaled or a restricted one. The equation on the right is tried, u and v Gaussian and independent, before an operator
-that was not made here is trusted (SPEC 7a). An operator here counts its products (one per column), hands out copies,
-and refuses products that are not finite.
+J/c, J[:, S]. Products are guarded once, where they enter: copied, counted (one per column), refused where they are not
+finite. The equation on the right is tried, u and v Gaussian and independent, before an operator that was not made here
+is trusted (SPEC 7a). A derived operator, `Scaled` or `Restricted`, hands products on and shares the counts.
+
+What solvers ask for, `scale`, `to_dense`, `gram`, `normal_matrix`, blocks, is made of products here. An operator that
+knows more, as one that holds J's factors does, has them by shorter ways and says so: `factored`.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 from scipy.sparse import issparse
 from scipy.sparse.linalg import LinearOperator, aslinearoperator
 
-from .errors import AdjointError, ArgumentError, ShapeError, as_array, check_columns, check_finite, unmasked
+from .arguments import as_array, check_columns, check_finite, renamed, unmasked
+from .errors import AdjointError, ArgumentError, ShapeError
 
 Product = Callable[[Any], Any]
 
@@ -80,35 +84,52 @@ class ProductLinearOperator(RealLinearOperator):
 
     Parameters
     ----------
-    shape, dtype : (M, P) and float32 or float64
-    jvp, vjp : callables (P,) -> (M,) and (M,) -> (P,); None where a subclass has them as methods
-    blocks : whether both also take blocks, (P, n) -> (M, n) and (M, n) -> (P, n), and return arrays of their own; else
-        columns go one by one and are copied
-    value : R of shape (M,) where the operator is the Jacobian of a function, else None
+    shape : tuple of int
+        (M, P).
+    dtype : float32 or float64
+    jvp, vjp : callable or None
+        (P,) -> (M,) and (M,) -> (P,). None where a subclass has them as methods.
+    blocks : bool
+        Whether both also take blocks, (P, n) -> (M, n) and (M, n) -> (P, n), and return arrays of their own. Else
+        columns go one by one and are copied.
+    counts : dict or None
+        The counter of the operator that this one is a form of.
 
     Attributes
     ----------
-    counts : {"jvp": …, "vjp": …}, how many columns J and Jᵀ have been applied to
-    tested : whether the products are known to be of one matrix; where not, `adjoint_tested` tries them
-    by_tape : whether it is autograd's: then the first J v decides what J is (see `jacobian`)
+    counts : dict
+        {"jvp": …, "vjp": …}, how many columns J and Jᵀ have been applied to.
+    tested : bool
+        Whether the products are known to be of one matrix; where not, `adjoint_tested` tries them.
+    exact : bool
+        Whether one of the two products alone can be relied on. Not so for foreign operators, nor for autograd's,
+        whose first J v decides what J is (see `jacobian`).
+    factored : bool
+        Whether `gram`, `normal_matrix` and blocks come without products.
 
     Raises
     ------
-    NonFiniteError : by every product, when a value of it is NaN or infinite
+    NonFiniteError
+        By every product, when a value of it is NaN or infinite.
     """
 
-    tested = False
-    by_tape = False
+    tested = exact = factored = False
+    residuals: Any = None
 
     def __init__(
-        self, shape: tuple[int, int], dtype: Any, jvp: Any, vjp: Any, blocks: bool = False, value: Any = None
+        self,
+        shape: tuple[int, int],
+        dtype: Any,
+        jvp: Product | None,
+        vjp: Product | None,
+        blocks: bool = False,
+        counts: dict[str, int] | None = None,
     ) -> None:
         super().__init__(np.dtype(dtype), shape)
         if jvp and vjp:
             self.jvp, self.vjp = jvp, vjp
-        self.blocks, self.value = blocks, value
-        self.counts = {"jvp": 0, "vjp": 0}
-        self.inner: ProductLinearOperator | None = None  # the operator whose checked products this one passes on
+        self.blocks = blocks
+        self.counts = {"jvp": 0, "vjp": 0} if counts is None else counts
 
     def _matmat(self, V: Any) -> Any:
         self.counts["jvp"] += V[0].size
@@ -124,20 +145,8 @@ class ProductLinearOperator(RealLinearOperator):
     def _rmatvec(self, u: Any) -> Any:
         return self._rmatmat(np.ravel(u))
 
-    def gram_matvec(self, u: Any) -> Any:
-        """J Jᵀu of shape (M,), counted as a product with each."""
-        return self.matvec(self.rmatvec(u))
-
-    def restrict(self, columns: Any) -> ProductLinearOperator:
-        """J[:, columns], for ascending indices."""
-        return restrict(self, check_columns(columns, self.shape[1]))
-
-    def float64(self) -> ProductLinearOperator:
-        """The same operator with products in float64, counted with this one's; here itself, which can't."""
-        return self
-
     def _product(self, name: str, apply: Product, X: Any, rows: int) -> Any:
-        X = np.ascontiguousarray(X if self.inner else as_array("the argument of a product", X), self.dtype)
+        X = np.ascontiguousarray(as_array("the argument of a product", X), self.dtype)
         with np.errstate(all="ignore"):  # what is not finite is refused below
             if self.blocks:
                 Y = real_product(name, apply(X)).astype(self.dtype, copy=False)
@@ -150,9 +159,132 @@ class ProductLinearOperator(RealLinearOperator):
                         raise ShapeError(f"Jacobian product {name} has shape {y.shape}: must be ({rows},)")
                     Y[:, j] = y.ravel()
                 Y = Y.reshape(rows, *X.shape[1:])
-        if not self.inner:
-            check_finite(f"Jacobian product {name}", Y)
+        check_finite(f"Jacobian product {name}", Y)
         return Y
+
+    @property
+    def value(self) -> Any:
+        """R, by its old name."""
+        renamed("J = problem.jacobian(theta, batch); J.value", "R, J = problem.linearise(theta, batch)")
+        return self.residuals
+
+    def restrict(self, columns: Any) -> ProductLinearOperator:
+        """J[:, columns], for ascending indices."""
+        return Restricted(self, check_columns(columns, self.shape[1]))
+
+    def float64(self) -> ProductLinearOperator:
+        """The same operator with products in float64, counted with this one's; here itself, which can't."""
+        return self
+
+    def gram_matvec(self, u: Any) -> Any:
+        """J Jᵀu of shape (M,), counted as a product with each."""
+        return self.matvec(self.rmatvec(u))
+
+    def smaller_gram(self, c: float) -> LinearOperator:
+        """The smaller of JJᵀ/c² and JᵀJ/c² as an operator, c a power of two."""
+        A, unit = Scaled(self, c), self.dtype.type(c)
+
+        def left(u: Any) -> Any:
+            return self.gram_matvec(u / unit) / unit
+
+        def right(v: Any) -> Any:
+            return A._rmatvec(A._matvec(v))
+
+        product = left if self.shape[0] <= self.shape[1] else right
+        return LinearOperator((min(self.shape),) * 2, matvec=product, dtype=self.dtype)
+
+    def scale(self, rng: Any = 0) -> float:
+        """A power of two c near σ_1, and 0 for J = 0: J/c can be squared with neither overflow nor underflow.
+
+        By one product pair, v Gaussian and u = Jv: σ_1 ≥ ‖Jᵀu‖/‖u‖. ⟨u, u⟩ = ⟨v, Jᵀu⟩ is tried with it.
+        """
+        v = np.random.default_rng(rng).standard_normal(self.shape[1]).astype(self.dtype)
+        Jv = self.matvec(v)
+        size = float(np.abs(Jv).max())
+        if size == 0:
+            return 0.0
+        u = np.asarray(Jv / self.dtype.type(power_of_two(size)), np.float64)
+        w = self.rmatvec(u)
+        largest = float(np.abs(w).max())
+        check_range(max(size, largest), self.dtype)
+        require_adjoint(v, Jv, u, w)
+        c, w = power_of_two(largest), np.asarray(w, np.float64)
+        return power_of_two(c * float(np.linalg.norm(w / c) / np.linalg.norm(u)))
+
+    def to_dense(self) -> Any:
+        """J as an array of shape (M, P), by the fewer products: its rows Jᵀe_α or its columns Je_i."""
+        M, P = self.shape
+        return self.rmatmat(np.eye(M, dtype=self.dtype)).T if M <= P else self.matmat(np.eye(P, dtype=self.dtype))
+
+    def gram(self, c: float = 1.0) -> Any:
+        """J Jᵀ/c² of shape (M, M) for c a power of two, by M product pairs."""
+        unit = self.dtype.type(c)
+        return symmetric([self.gram_matvec(e / unit) / unit for e in np.eye(self.shape[0], dtype=self.dtype)])
+
+    def normal_matrix(self, c: float = 1.0) -> Any:
+        """JᵀJ/c² of shape (P, P) for c a power of two, by P product pairs."""
+        A = Scaled(self, c)
+        return symmetric([A._rmatvec(A._matvec(e)) for e in np.eye(self.shape[1], dtype=self.dtype)])
+
+    @property
+    def gram_dtype(self) -> Any:
+        """The dtype that the sums in `gram` and `normal_matrix` are made in."""
+        return np.dtype(np.float64) if self.factored else self.dtype
+
+    def gram_cost(self) -> float:
+        """How many multiplications the smaller of `gram` and `normal_matrix` takes."""
+        M, P = self.shape
+        return 2.0 * min(M, P) * M * P
+
+    def row_blocks(self) -> Iterator[Any]:
+        """J[S] of shape (|S|, P) for consecutive sets of rows S."""
+        yield self.to_dense()
+
+    def column_blocks(self) -> Iterator[Any]:
+        """J[:, S] of shape (M, |S|) for consecutive sets of columns S."""
+        yield self.to_dense()
+
+    def compressed(self) -> ProductLinearOperator:
+        """An operator with the same σ and left vectors, and fewer columns where that is known how; else J itself."""
+        return self
+
+
+class Scaled(ProductLinearOperator):
+    """J/c for c a power of two."""
+
+    def __init__(self, J: ProductLinearOperator, c: float) -> None:
+        super().__init__(J.shape, J.dtype, None, None, blocks=True, counts=J.counts)
+        self.J, self.c = J, J.dtype.type(c)
+        self.tested, self.exact = J.tested, J.exact
+
+    def _matmat(self, V: Any) -> Any:
+        return self.J._matmat(V) / self.c
+
+    def _rmatmat(self, U: Any) -> Any:
+        return self.J._rmatmat(U / self.c)
+
+
+class Restricted(ProductLinearOperator):
+    """J[:, columns] of shape (M, |columns|), by scattering and gathering."""
+
+    def __init__(self, J: ProductLinearOperator, columns: Any) -> None:
+        super().__init__((J.shape[0], len(columns)), J.dtype, None, None, blocks=True, counts=J.counts)
+        self.J, self.columns = J, columns
+        self.tested, self.exact = J.tested, J.exact
+
+    def _matmat(self, V: Any) -> Any:
+        full = np.zeros((self.J.shape[1], *V.shape[1:]), self.dtype)
+        full[self.columns] = V
+        return self.J._matmat(full)
+
+    def _rmatmat(self, U: Any) -> Any:
+        return self.J._rmatmat(U)[self.columns]
+
+
+def symmetric(rows: list[Any]) -> Any:
+    """A symmetric matrix in float64 of its computed rows, which differ from its columns by rounding."""
+    G = np.array(rows, np.float64)
+    return (G + G.T) / 2
 
 
 def real_product(name: str, y: Any) -> Any:
@@ -245,7 +377,7 @@ def as_product_operator(J: Any) -> ProductLinearOperator:
         return ProductLinearOperator(A.shape, dtype, noted(A.matvec, J), noted(A.rmatvec, J))
     J = J.astype(dtype) if issparse(J) else np.array(J, dtype, order="C")
     result = ProductLinearOperator(A.shape, dtype, lambda V: J @ V, lambda U: J.T @ U, blocks=True)
-    result.tested = True
+    result.tested = result.exact = True
     return result
 
 
@@ -260,28 +392,6 @@ def noted(product: Product, J: Any) -> Product:
             raise
 
     return apply
-
-
-def restrict(J: ProductLinearOperator, columns: Any) -> ProductLinearOperator:
-    """J[:, columns] of shape (M, |columns|), by scattering and gathering; products count as products with J."""
-
-    def scatter(V: Any) -> Any:
-        full = np.zeros((J.shape[1], *V.shape[1:]), J.dtype)
-        full[columns] = V
-        return full
-
-    shape = (J.shape[0], len(columns))
-    part = ProductLinearOperator(shape, J.dtype, lambda V: J @ scatter(V), lambda U: (J.H @ U)[columns], True, J.value)
-    part.inner, part.tested, part.by_tape = J, J.tested, J.by_tape
-    return part
-
-
-def scaled(J: ProductLinearOperator, c: float) -> ProductLinearOperator:
-    """J / c for c a power of two; products count as products with J."""
-    c = J.dtype.type(c)
-    part = ProductLinearOperator(J.shape, J.dtype, lambda V: J._matmat(V) / c, lambda U: J._rmatmat(U / c), True)
-    part.inner, part.tested, part.by_tape = J, J.tested, J.by_tape
-    return part
 
 
 def power_of_two(x: float) -> float:

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from scipy.special import erf, log_softmax, softmax
 
-from . import flat
-from .mlp import MLP
+from .nets import flat
+from .nets.mlp import MLP
 
 # φ and its derivative
 ACTIVATIONS: dict[str, tuple[Any, Any]] = {

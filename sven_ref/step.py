@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from .errors import ArgumentError, as_generator, check_choice, check_finite, check_integer, check_number, check_theta
-from .mlp import MLP
+from .arguments import as_generator, check_choice, check_finite, check_integer, check_number, check_theta
+from .errors import ArgumentError
 from .operators import as_product_operator, norm
 from .pinv import TruncatedPinv, truncated_pinv
-from .residuals import Problem
+from .problem import Residuals
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def update(
 
 @np.errstate(all="ignore")  # what is not finite is refused by checks
 def step(
-    problem: Problem,
+    problem: Residuals,
     theta: Any,
     batch: Any,
     *,
@@ -123,18 +123,17 @@ def step(
         Autograd sees no path from θ to R, or to some of its rows (SPEC 2.7): no step moves them.
     """
     lr = check_number("lr", lr, "≥ 0", lambda x: x >= 0)
-    if isinstance(problem, type) or not hasattr(problem, "jacobian"):
+    if not isinstance(problem, Residuals):
         raise ArgumentError(
-            f"problem is a {type(problem).__name__}: must be a Problem; of a function of (theta, batch) it is made by "
-            f"Problem(residuals=fun)"
+            f"problem is a {type(problem).__name__}: must be a Problem, or Conditions(fun) of a function of "
+            f"(theta, batch)"
         )
     theta = check_theta(theta)
     if param_fraction != 1 or mask != "elementwise":
         rng = as_generator(rng)
     columns = draw_columns(problem, theta.size, param_fraction, mask, rng)
 
-    J = problem.jacobian(theta, batch)
-    R = J.value
+    R, J = problem.linearise(theta, batch)
     new, J_pinv, update_norm = update(
         theta, R, J, lr=lr, k=k, rtol=rtol, atol=atol, solver=solver, columns=columns, rng=rng
     )
@@ -156,7 +155,7 @@ def step(
     return new, info
 
 
-def draw_columns(problem: Problem, P: int, fraction: float, mask: str, rng: Any) -> Any:
+def draw_columns(problem: Residuals, P: int, fraction: float, mask: str, rng: Any) -> Any:
     """The parameters that a step may move, ascending indices into θ; None for all (SPEC 5).
 
     "elementwise": ⌊f P⌋ coordinates, uniform without replacement. "rows": in each layer of an MLP max(1, round(f·out))
@@ -169,14 +168,14 @@ def draw_columns(problem: Problem, P: int, fraction: float, mask: str, rng: Any)
         if size == 0:
             raise ArgumentError(f"param_fraction = {fraction:g}: must keep at least one of the P = {P} parameters")
         return None if size == P else np.sort(rng.choice(P, size, replace=False))
-    if not isinstance(problem.model, MLP) or problem.model.n_params != P:
+    model = problem.model
+    if not hasattr(model, "unit_columns") or model.n_params != P:
         raise ArgumentError(f"mask = 'rows': must go with an MLP, whose layers it knows, of P = {P} parameters")
-    columns, start = [], 0
-    for n_in, n_out in zip(problem.model.sizes[:-1], problem.model.sizes[1:], strict=True):
+    columns = []
+    for layer in model.unit_columns():
+        n_out = layer.shape[1]
         units = np.sort(rng.choice(n_out, max(1, round(fraction * n_out)), replace=False))
-        layer = np.arange(start, start + (n_in + 1) * n_out).reshape(n_in + 1, n_out)  # [W; b]
         columns.append(layer[:, units].ravel())
-        start += layer.size
     return np.concatenate(columns)
 
 
@@ -202,7 +201,7 @@ class Sven:
         check_integer("seed", self.seed, 0)
         check_integer("n_steps", self.n_steps, 0)
 
-    def step(self, problem: Problem, theta: Any, batch: Any) -> tuple[Any, StepInfo]:
+    def step(self, problem: Residuals, theta: Any, batch: Any) -> tuple[Any, StepInfo]:
         """One `step` with these options; counts it when it succeeds."""
         options = {name: value for name, value in vars(self).items() if name not in ("seed", "n_steps")}
         result = step(problem, theta, batch, rng=[self.seed, self.n_steps], **options)

@@ -24,7 +24,8 @@ from autograd.core import make_vjp
 from autograd.extend import defvjp, primitive
 from autograd.tracer import isbox
 
-from .errors import ArgumentError, SvenError, as_array
+from .arguments import as_array
+from .errors import ArgumentError, SvenError
 
 
 class Traces:
@@ -82,7 +83,7 @@ def evaluate(fun: Callable[[Any], Any], x: Any) -> Any:
         return np.array(returned(fun, fun(np.array(x))))
 
 
-def linearise(fun: Callable[[Any], Any], x: Any, theta: Any = None) -> Recorded:
+def vjp_and_value(fun: Callable[[Any], Any], x: Any, theta: Any = None) -> Recorded:
     """f recorded at x. A function that leaves autograd's tape by an error is told how not to.
 
     `theta` : what messages speak of, where x is something made of it

@@ -16,7 +16,7 @@ import numpy as np
 
 import sven_ref as sr
 from sven_ref.errors import ConvergenceError
-from sven_ref.layered import LayeredLinearOperator
+from sven_ref.factored.layers import LayeredLinearOperator
 
 BITS = {np.float32: 16, np.float64: 44}  # of the mantissas of the r rows: their combinations have all that fit
 
@@ -62,7 +62,7 @@ def drawn(rng, largest):
     if rng.random() < 0.5:
         return f"{kind} array", sr.as_product_operator(A), r
     x = np.repeat(rng.standard_normal((1, rng.integers(1, 5) if wide else 1)).astype(dtype), len(A), axis=0)
-    return f"{kind} factors", LayeredLinearOperator([x], [A], np.zeros(len(A), dtype)), r
+    return f"{kind} factors", LayeredLinearOperator([x], [A]), r
 
 
 def network(rng):

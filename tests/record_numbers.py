@@ -71,7 +71,7 @@ def record(shards=False):
                     general, theta, batches, solver=solver, **CUTS["k"]
                 )
     A = np.random.default_rng(0).standard_normal((6, 9))
-    conditions = sr.Problem(residuals=lambda theta, _: anp.sin(anp.dot(A, theta)) - 0.2)
+    conditions = sr.Conditions(lambda theta, _: anp.sin(anp.dot(A, theta)) - 0.2)
     for solver in SOLVERS:
         for cut, options in CUTS.items():
             entries[f"conditions | {solver} | {cut}"] = two_steps(

@@ -1,18 +1,29 @@
-"""Which way the arrows run: lab and conformance stand on the core and don't know each other; cli stands on top."""
+"""Which way the arrows run: cli → lab, conformance → the core; within the core from the step down to errors."""
 
 import ast
+import sys
 from pathlib import Path
 
 import pytest
 
 PACKAGE = Path(__file__).parent.parent / "sven_ref"
 RUNTIME = {"numpy", "scipy", "autograd"}
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+
+def module(path):
+    """The dotted name below the package: "step", "solvers.gram", "solvers" for its __init__, "" for the package's."""
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {module(path): path for path in FILES}
 
 
 def imports(path, top_level=False):
     """Absolute names imported by a file of the package; with top_level, only what importing it imports."""
     package = ["sven_ref", *path.relative_to(PACKAGE).parts[:-1]]
-    tree = ast.parse(path.read_text())
+    tree = ast.parse(path.read_text(encoding="utf-8"))
     for node in tree.body if top_level else ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -22,41 +33,86 @@ def imports(path, top_level=False):
             yield from (f"{module}.{alias.name}" for alias in node.names)
 
 
+def needs(path):
+    """The modules of the package that a file imports from, by their dotted names."""
+    found = set()
+    for name in imports(path):
+        if name.split(".")[0] == "sven_ref":
+            parts = name.split(".")[1:]
+            while parts and ".".join(parts) not in MODULES:
+                parts = parts[:-1]
+            found.add(".".join(parts))
+    return found - {module(path)}
+
+
 def room(name):
-    """The part of sven_ref.<part>… that a dotted name lies in, or None for another package."""
-    parts = name.split(".")
-    return (parts[1] if len(parts) > 1 else "__init__") if parts[0] == "sven_ref" else None
+    """The folder or file at the package's top that a module lies in."""
+    return name.split(".")[0]
 
 
-CORE = sorted(p.stem for p in PACKAGE.glob("*.py") if p.stem not in ("__main__", "cli"))
-FILES = sorted(PACKAGE.rglob("*.py"))
+ROOMS = sorted({room(name) for name in MODULES})
+USES = {r: {room(n) for m, p in MODULES.items() if room(m) == r for n in needs(p)} - {r} for r in ROOMS}
+ABOVE = {"", "__main__", "cli", "lab", "conformance"}  # the core knows none of these
+CORE = set(ROOMS) - ABOVE
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
-def test_arrows(path):
-    parts = path.relative_to(PACKAGE).parts
-    rooms = {room(name) for name in imports(path)} - {None}
-    if parts[0] in ("lab", "conformance"):
-        assert not rooms & ({"lab", "conformance", "cli"} - {parts[0]})
-    elif path.stem in CORE:
-        assert not rooms & {"lab", "conformance", "cli"}
+@pytest.mark.parametrize("name", sorted(CORE))
+def test_the_core_stands_below_the_rest(name):
+    allowed = {""} if name == "sharded" else set()  # `sharded.task` compares versions
+    assert not USES[name] & (ABOVE - allowed)
+
+
+def test_lab_and_conformance_do_not_know_each_other():
+    assert not USES["lab"] & {"conformance", "cli"}
+    assert not USES["conformance"] & {"lab", "cli"}
+
+
+FENCES = {
+    # room: the rooms of the core that it may know
+    "minimal": set(),
+    "errors": set(),
+    "strict_json": {"errors"},
+    "arguments": {"errors"},
+    "operators": {"arguments", "errors"},
+    "nets": {"arguments", "errors"},
+    "losses": {"errors"},
+    "tape": {"arguments", "errors"},
+    "oracle": {"nets"},
+    "solvers": {"operators", "arguments", "errors"},
+    "jacobian": {"tape", "operators", "arguments", "errors"},
+    "factored": {"nets", "jacobian", "tape", "operators", "arguments"},
+    "problem": {"factored", "jacobian", "tape", "losses", "nets", "operators", "arguments", "errors"},
+    "pinv": {"solvers", "operators", "arguments", "errors"},
+    "step": {"problem", "pinv", "operators", "arguments", "errors"},
+}
+
+
+@pytest.mark.parametrize("name", FENCES)
+def test_fences(name):
+    assert USES[name] <= FENCES[name]
+
+
+@pytest.mark.parametrize("name", ROOMS)
+def test_only_the_lab_knows_the_shards(name):
+    assert name in ("lab", "sharded") or "sharded" not in USES[name]
 
 
 def test_the_oracle_is_independent():
-    assert {room(name) for name in imports(PACKAGE / "oracle.py")} - {None} == {"flat", "mlp"}
     assert not any(name.startswith("autograd") for name in imports(PACKAGE / "oracle.py"))
 
 
-def test_the_core_has_no_cycles():
-    graph = {name: {room(i) for i in imports(PACKAGE / f"{name}.py")} & set(CORE) - {name} for name in CORE}
-    while free := {name for name, needs in graph.items() if not needs & set(graph)}:
-        graph = {name: needs for name, needs in graph.items() if name not in free}
-    assert not graph
+def test_there_are_no_cycles():
+    """Neither of modules, nor of rooms."""
+    for graph in (
+        {name: {n for n in needs(path) if n} for name, path in MODULES.items()},
+        {name: USES[name] & CORE for name in CORE},
+    ):
+        while free := {name for name, needed in graph.items() if not needed & set(graph)}:
+            graph = {name: needed for name, needed in graph.items() if name not in free}
+        assert not graph
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
 def test_importing_needs_only_the_runtime_dependencies(path):
-    import sys
-
     foreign = {name.split(".")[0] for name in imports(path, top_level=True)} - {"sven_ref"}
     assert foreign - RUNTIME <= set(sys.stdlib_module_names)

@@ -18,9 +18,8 @@ import pytest
 from clusters import briefly, distributed, needs_dask, separate_cluster
 
 import sven_ref as sr
-from sven_ref import cluster, cluster_errors, workers
 from sven_ref.errors import ArgumentError, ClusterError
-from sven_ref.sharded import ShardedProblem, connect
+from sven_ref.sharded import ShardedProblem, cluster, cluster_errors, connect, workers
 
 pytestmark = needs_dask
 NET = sr.MLP((3, 4, 1), "tanh")
@@ -369,7 +368,7 @@ def test_what_can_not_be_sent(client, thing, caplog):
     for name, problem in (
         ("loss", sr.Problem(NET, held)),
         ("model", sr.Problem(held)),
-        ("residuals", sr.Problem(residuals=held)),
+        ("residuals", sr.Conditions(held)),
         ("loss", sr.Problem(NET, lambda f, y: held)),
     ):
         with pytest.raises(ArgumentError, match=f"{name} is a .* that can't be sent to workers"):

@@ -11,10 +11,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import sven_ref as sr
-from sven_ref import shard as on_worker
-from sven_ref.coupling import check_apart, excerpt, keeps_apart
 from sven_ref.errors import ArgumentError, IndependentOfThetaWarning
 from sven_ref.sharded import ShardedProblem, connect
+from sven_ref.sharded import shard as on_worker
+from sven_ref.sharded.coupling import check_apart, excerpt, keeps_apart
 
 RNG = np.random.default_rng(0)
 B = 40
@@ -28,13 +28,13 @@ def cut(batch, sizes):
     return [tuple(a[i:j] for a in batch) for i, j in pairwise(edges)]
 
 
-def check(problem, theta, parts, method="jacobian"):
+def check(problem, theta, parts, method="linearise"):
     """What `ShardedProblem` does, without workers."""
     made = [on_worker.on_part(problem, method, theta, part) for part in parts]
     if len(parts) > 1 and not keeps_apart(problem):
         excerpts = [excerpt(problem, theta, *pair) for pair in zip(parts, made, strict=True)]
         check_apart(problem, method, theta, excerpts)
-    elif method == "jacobian" and not all(isinstance(m.whole, sr.ProductLinearOperator) for m in made):
+    elif method == "linearise" and not all(isinstance(m.whole, sr.ProductLinearOperator) for m in made):
         raise AssertionError
 
 
@@ -91,7 +91,7 @@ COUPLED += [(f"loss: {n}, a model of one's own", sr.Problem(plain, m, kappa=1)) 
 @pytest.mark.parametrize("sizes", SIZES, ids=str)
 @pytest.mark.parametrize("case", COUPLED, ids=lambda case: case[0])
 def test_what_couples_samples_is_refused(case, sizes):
-    for method in ("jacobian", "residuals", "losses"):
+    for method in ("linearise", "residuals", "losses"):
         with pytest.raises(ArgumentError, match=r"(model|loss): couples samples.*only .* can be cut into shards"):
             check(case[1], THETA, cut((X, Y), sizes), method)
 
@@ -214,7 +214,7 @@ def test_coupling_beside_a_parameter_that_is_large(offset, dtype):
 
 @needs_dask
 def test_rows_off_the_tape_are_told_by_workers(client):
-    problem = sr.Problem(residuals=lambda t, b: getval(anp.dot(b, t)) - 1)
+    problem = sr.Conditions(lambda t, b: getval(anp.dot(b, t)) - 1)
     sharded = ShardedProblem(problem, client)
     parts = sharded.scatter([X[:16], X[16:]])
     with pytest.warns(IndependentOfThetaWarning, match="shard [01] of 2: autograd sees no path"):

@@ -235,7 +235,7 @@ def test_clauses_that_are_referred_to_exist():
 def test_the_default_kappa():
     """SPEC 2.6."""
     assert sr.Problem(sr.MLP((1, 1))).kappa == 2
-    assert sr.Problem(residuals=lambda theta, batch: theta).kappa == 1
+    assert sr.Conditions(lambda theta, batch: theta).kappa == 1
 
 
 def test_the_citation_names_this_version():

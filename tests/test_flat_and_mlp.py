@@ -7,7 +7,7 @@ from scipy.special import erf
 from strategies import SEEDS, nets
 
 import sven_ref as sr
-from sven_ref import flat
+from sven_ref.nets import flat
 
 
 @given(st.lists(st.lists(st.integers(1, 4), max_size=3), min_size=1, max_size=5), SEEDS)

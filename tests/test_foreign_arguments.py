@@ -181,7 +181,7 @@ def test_an_rng_that_is_none(use):
 
 @pytest.mark.parametrize("problem", [lambda t, b: t, None, NET, "problem", sr.Problem])
 def test_what_is_no_problem(problem):
-    with pytest.raises(SvenError, match=r"problem is a \w+: must be a Problem.*Problem\(residuals=fun\)"):
+    with pytest.raises(SvenError, match=r"problem is a \w+: must be a Problem, or Conditions\(fun\)"):
         sr.step(problem, THETA, (X, Y), lr=0.1)
 
 

@@ -9,14 +9,14 @@ from scipy.sparse.linalg import LinearOperator, lsmr, svds
 from strategies import SEEDS, net_problems
 
 import sven_ref as sr
-from sven_ref.operators import restrict, scaled
+from sven_ref.operators import Restricted, Scaled
 
 
 @given(net_problems(per_output=True), SEEDS, st.integers(1, 3))
 def test_products_vectors_and_blocks_are_one_linear_map(drawn, seed, n):
     problem, theta, batch, _ = drawn
     rng = np.random.default_rng(seed)
-    for J in (problem.jacobian(theta, batch), sr.jacobian(problem.function(batch), theta)):
+    for J in (problem.jacobian(theta, batch), sr.jacobian(problem.residual_function(batch), theta)):
         M, P = J.shape
         V, U = rng.standard_normal((P, n)).astype(J.dtype), rng.standard_normal((M, n)).astype(J.dtype)
         tol = tolerances.product(J.dtype, *J.shape) * (1e-30 + np.linalg.norm(J @ np.eye(P, dtype=J.dtype)))
@@ -102,16 +102,16 @@ def test_arrays_and_sparse_matrices_become_operators(kind, dtype, out):
 def test_restriction_and_scaling_count_on_the_original():
     A = np.arange(12.0).reshape(3, 4)
     J = sr.as_product_operator(A)
-    part = restrict(J, np.array([1, 3]))
+    part = Restricted(J, np.array([1, 3]))
     np.testing.assert_array_equal(part @ np.eye(2), A[:, [1, 3]])
     np.testing.assert_array_equal(part.T @ np.ones(3), A[:, [1, 3]].sum(0))
-    np.testing.assert_array_equal(scaled(J, 2.0) @ np.eye(4), A / 2)
+    np.testing.assert_array_equal(Scaled(J, 2.0) @ np.eye(4), A / 2)
     assert (J.counts["jvp"], J.counts["vjp"]) == (2 + 4, 1)
 
 
 def test_float32_theta_with_float64_constants_stays_float32():
-    J = sr.jacobian(lambda theta: np.ones(3) * theta[0], np.ones(2, np.float32))
-    assert J.dtype == J.value.dtype == (J @ np.ones(2)).dtype == (J.T @ np.ones(3)).dtype == np.float32
+    R, J = sr.linearise(lambda theta: np.ones(3) * theta[0], np.ones(2, np.float32))
+    assert J.dtype == R.dtype == (J @ np.ones(2)).dtype == (J.T @ np.ones(3)).dtype == np.float32
 
 
 @pytest.mark.parametrize("kind", ["function", "general", "layered"])
@@ -121,7 +121,7 @@ def test_a_jacobian_stays_what_it_is_when_its_arguments_change(kind):
     problem = sr.Problem(net)
     J = {
         "function": lambda: sr.jacobian(lambda t: anp.sin(t) ** 2, theta),
-        "general": lambda: sr.jacobian(problem.function((x, y)), theta),
+        "general": lambda: sr.jacobian(problem.residual_function((x, y)), theta),
         "layered": lambda: problem.jacobian(theta, (x, y)),
     }[kind]()
     before = J @ np.eye(theta.size)

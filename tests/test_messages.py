@@ -99,9 +99,15 @@ CASES = {
         r"y has labels 1 to 2: must be in 0 … 1, one per output",
     ),
     # the problem
-    "no model": (lambda: sr.Problem(), r"model, residuals: give a model and a loss or residuals=fun"),
-    "both": (lambda: sr.Problem(NET, residuals=lambda th, b: th), r"model, residuals: give a model and a loss"),
-    "not callable": (lambda: sr.Problem(3), r"model, residuals = 3, None: must be callable"),
+    "no model": (
+        lambda: sr.Problem(),
+        r"model = None: must be callable; residuals of one's own, without a model, are Conditions\(fun\)",
+    ),
+    "both": (
+        lambda: sr.Problem(NET, residuals=lambda th, b: th),
+        r"model, loss, kappa, rows, micro_batch: must not be given",
+    ),
+    "not callable": (lambda: sr.Problem(3), r"model = 3: must be callable"),
     "loss": (
         lambda: sr.Problem(NET, "mse"),
         r"loss = 'mse': must be one of 'squared_error', 'label_regression', 'cross_entropy'",
@@ -135,7 +141,7 @@ CASES = {
     ),
     "own kappa": (
         lambda: sr.Problem(residuals=lambda th, b: th, kappa=2),
-        r"loss, kappa, rows, micro_batch: must be left at their defaults with residuals=",
+        r"loss, kappa, rows, micro_batch: must not be given with residuals=",
     ),
     "activation": (
         lambda: sr.MLP((1, 1), "silu"),
@@ -170,7 +176,7 @@ CASES = {
         r"model returned shape \(4,\): must be \(B, C\) = \(4, C\), samples first",
     ),
     "residual nan": (
-        lambda: step(sr.Problem(residuals=lambda th, b: th[:3] * np.array([1, np.inf, 1]))),
+        lambda: step(sr.Conditions(lambda th, b: th[:3] * np.array([1, np.inf, 1]))),
         r"residuals: 1 of 3 values are not finite, the first at index \(1,\)",
     ),
     "scalar residual": (
@@ -196,7 +202,7 @@ CASES = {
         r"Jacobian product J v: 1 of 4 values",
     ),
     "J of R": (
-        lambda: step(sr.Problem(residuals=lambda th, b: anp.sqrt(anp.abs(th[:3] - THETA[:3])))),
+        lambda: step(sr.Conditions(lambda th, b: anp.sqrt(anp.abs(th[:3] - THETA[:3])))),
         r"Jacobian product Jᵀ u: .* values are not finite",
     ),
     "J 1-D": (lambda: sr.truncated_pinv(np.ones(3)), r"J has shape \(3,\): must be \(M, P\) with M, P ≥ 1"),
@@ -228,7 +234,7 @@ CASES = {
     "init dtype": (lambda: NET.init(0, int), r"dtype = <class 'int'>: must be float32 or float64"),
     "own loss": (
         lambda: sr.Problem(residuals=lambda th, b: th, loss="cross_entropy"),
-        r"loss, kappa, rows, micro_batch: must be left",
+        r"model, loss, kappa, rows, micro_batch: must not be given with residuals=",
     ),
     "R nan": (lambda: sr.truncated_pinv(np.eye(3)) @ bad(np.ones(3), 2), r"residuals: 1 of 3 values are not finite"),
     "overflow": (lambda: step(batch=(X, Y + 1e3), lr=1e308), r"updated theta: .* values are not finite"),

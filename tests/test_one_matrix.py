@@ -70,7 +70,7 @@ RIGHT = {
 
 
 def step(residuals, theta, **options):
-    return sr.step(sr.Problem(residuals=residuals), np.array(theta), None, **{"lr": 1.0, "rtol": 0.0} | options)
+    return sr.step(sr.Conditions(residuals), np.array(theta), None, **{"lr": 1.0, "rtol": 0.0} | options)
 
 
 @pytest.mark.parametrize("solver", SOLVERS)

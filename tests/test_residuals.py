@@ -23,9 +23,9 @@ def test_residuals_and_jacobian_agree_with_the_oracle(drawn):
     tol = (
         10 * tolerances.network(theta.dtype, problem.model) / min(nearest, 1) * (1 + np.abs(R).max() + np.abs(J).max())
     )
-    operator = problem.jacobian(theta, batch)
-    assert operator.dtype == operator.value.dtype == theta.dtype
-    np.testing.assert_allclose(operator.value, R, rtol=0, atol=tol)
+    own, operator = problem.linearise(theta, batch)
+    assert operator.dtype == own.dtype == theta.dtype
+    np.testing.assert_allclose(own, R, rtol=0, atol=tol)
     np.testing.assert_allclose(operator @ np.eye(net_size(problem)), J, rtol=0, atol=tol)
     np.testing.assert_allclose(problem.residuals(theta, batch), R, rtol=0, atol=tol)
 
@@ -77,9 +77,13 @@ def test_a_satisfied_condition_is_a_zero_row(operator, rows, kappa):
     net = sr.MLP((1, 1), "identity")
     theta, batch = np.array([2.0, 0]), (np.array([[1.0], [2]]), np.array([[2.0], [5]]))
     problem = sr.Problem(net, kappa=kappa, rows=rows)
-    J = problem.jacobian(theta, batch) if operator == "layered" else sr.jacobian(problem.function(batch), theta)
+    R, J = (
+        problem.linearise(theta, batch)
+        if operator == "layered"
+        else sr.linearise(problem.residual_function(batch), theta)
+    )
     matrix = J @ np.eye(2)
-    assert J.value[0] == 0
+    assert R[0] == 0
     np.testing.assert_array_equal(matrix[0], 0)
     assert np.isfinite(matrix).all()
     assert np.abs(matrix[1]).min() > 0
@@ -110,8 +114,8 @@ def test_cross_entropy_has_its_gradient_where_it_is_large(dtype, size):
     """Two wrong classes level, far above the right one: ∂ℓ/∂f = (−1, ½, ½), whatever ℓ is rounded to."""
     net = sr.MLP((1, 3), "identity")
     theta = np.array([0, 0, 0, 0, size, size], dtype)
-    J = sr.Problem(net, "cross_entropy").jacobian(theta, (np.zeros((1, 1)), np.array([0])))
-    np.testing.assert_allclose(J.value, size + np.log(2), rtol=4 * tolerances.eps(dtype))
+    R, J = sr.Problem(net, "cross_entropy").linearise(theta, (np.zeros((1, 1)), np.array([0])))
+    np.testing.assert_allclose(R, size + np.log(2), rtol=4 * tolerances.eps(dtype))
     np.testing.assert_allclose((J.H @ np.ones(1, dtype))[3:], [-1, 0.5, 0.5], rtol=4 * tolerances.eps(dtype))
 
 
@@ -130,7 +134,7 @@ def test_a_users_loss_and_model():
 
     problem = sr.Problem(model, huber, kappa=2)
     theta, batch = np.array([0.3, -0.2]), (np.array([1.0, 2, 3]), np.ones((3, 2)))
-    sr.checks.check_jacobian(problem.function(batch), theta, problem.jacobian(theta, batch))
+    sr.checks.check_jacobian(problem.residual_function(batch), theta, problem.jacobian(theta, batch))
     np.testing.assert_allclose(problem.losses(theta, batch), problem.residuals(theta, batch))
 
 
@@ -144,21 +148,21 @@ def test_an_unhashable_loss():
 
     problem = sr.Problem(sr.MLP((1, 2, 1)), Huber(2.0))
     theta, batch = problem.model.init(0), (np.ones((3, 1)), np.arange(3.0)[:, None])
-    sr.checks.check_jacobian(problem.function(batch), theta, problem.jacobian(theta, batch))
+    sr.checks.check_jacobian(problem.residual_function(batch), theta, problem.jacobian(theta, batch))
 
 
 def test_conditions_of_ones_own():
-    problem = sr.Problem(residuals=lambda theta, points: anp.sin(points * theta[0]) - theta[1])
+    problem = sr.Conditions(lambda theta, points: anp.sin(points * theta[0]) - theta[1])
     theta, points = np.array([0.5, 0.1]), np.linspace(0, 1, 5)
-    J = problem.jacobian(theta, points)
+    R, J = problem.linearise(theta, points)
     assert J.shape == (5, 2)
     assert problem.kappa == 1
-    np.testing.assert_allclose(problem.losses(theta, points), J.value**2)
-    sr.checks.check_jacobian(problem.function(points), theta, J)
+    np.testing.assert_allclose(problem.losses(theta, points), R**2)
+    sr.checks.check_jacobian(problem.residual_function(points), theta, J)
 
 
 def test_integer_data_is_computed_in_the_dtype_of_theta():
     net = sr.MLP((1, 2, 1))
-    J = sr.Problem(net).jacobian(net.init(0, np.float32), (np.array([[1], [2]]), np.array([[0], [1]])))
-    assert J.value.dtype == np.float32
+    R, J = sr.Problem(net).linearise(net.init(0, np.float32), (np.array([[1], [2]]), np.array([[0], [1]])))
+    assert R.dtype == np.float32
     assert (J @ np.ones(net.n_params)).dtype == np.float32

@@ -21,11 +21,11 @@ from clusters import briefly, dask, needs_dask, separate_cluster
 
 import sven_ref as sr
 import sven_ref.sharded
-from sven_ref import shard as on_worker
 from sven_ref.errors import ArgumentError, MissingExtraError, NonFiniteError, ShapeError
 from sven_ref.sharded import ClusterError, ShardedLinearOperator, ShardedProblem, connect
-from sven_ref.sharded_operator import Rows
-from sven_ref.workers import Workers
+from sven_ref.sharded import shard as on_worker
+from sven_ref.sharded.operator import ShardProducts
+from sven_ref.sharded.workers import Workers
 
 NET = sr.MLP((3, 8, 8, 1), "tanh")
 THETA = NET.init(0)
@@ -75,14 +75,14 @@ def test_the_update_is_that_of_one_process(client, solver, n_shards):
 @pytest.mark.parametrize("sizes", [(6,), (3, 3), (2, 1, 2, 1)])
 @pytest.mark.parametrize("solver", ["svds", "dense"])
 def test_the_update_by_products_alone(client, solver, sizes):
-    """Round trips: J; the columns of `dense`; of `svds` one for each J Jᵀu, the two of the dot-test, Jᵀw."""
+    """Round trips: J; the columns of `dense`; of `svds` one for each J Jᵀu, and Jᵀw."""
     batch, options = tuple(a[:6] for a in BATCH), {**STEP, "k": 1}
     one, expected = sr.step(PROBLEM, THETA, batch, solver=solver, **options)
     sharded = ShardedProblem(PROBLEM, client)
     new, info = sr.step(sharded, THETA, sharded.scatter(cut(batch, *sizes)), solver=solver, **options)
     assert same(one, THETA)(new)
     assert info.solver == solver
-    assert sharded.round_trips == (2 if solver == "dense" else 3 + info.n_jvp)
+    assert sharded.round_trips == (2 if solver == "dense" else 2 + info.n_jvp)
     assert (info.n_jvp, info.n_vjp) == (expected.n_jvp, expected.n_vjp)
 
 
@@ -174,7 +174,7 @@ def test_conditions_of_ones_own_and_parts_that_workers_load(client):
         return anp.exp(-theta[0] * t) + theta[1] * t - 1
 
     t = np.linspace(0, 1, 9)
-    problem, theta = sr.Problem(residuals=conditions), np.array([1.0, 0.5])
+    problem, theta = sr.Conditions(conditions), np.array([1.0, 0.5])
     sharded = ShardedProblem(problem, client)
     one, _ = sr.step(problem, theta, t, lr=1, solver="dense")
     new, _ = sr.step(sharded, theta, sharded.scatter([lambda: np.linspace(0, 1, 9)[:4], t[4:]]), lr=1, solver="dense")
@@ -183,7 +183,8 @@ def test_conditions_of_ones_own_and_parts_that_workers_load(client):
 
 @needs_dask
 def test_it_is_a_linear_operator_of_scipy(client):
-    J, whole = ShardedProblem(PROBLEM, client, 2).jacobian(THETA, BATCH), PROBLEM.jacobian(THETA, BATCH)
+    R, J = ShardedProblem(PROBLEM, client, 2).linearise(THETA, BATCH)
+    whole = PROBLEM.jacobian(THETA, BATCH)
     assert isinstance(J, ShardedLinearOperator)
     rng = np.random.default_rng(1)
     V, U = rng.standard_normal((THETA.size, 3)), rng.standard_normal((23, 3))
@@ -194,8 +195,8 @@ def test_it_is_a_linear_operator_of_scipy(client):
     few = ShardedProblem(PROBLEM, client, 2).jacobian(THETA, tuple(a[:5] for a in BATCH))
     s = scipy.sparse.linalg.svds(few, k=1, return_singular_vectors=False, rng=np.random.default_rng(0))
     np.testing.assert_allclose(s, np.linalg.norm(few.gather() @ np.eye(THETA.size), 2), rtol=1e-10)
-    x, *_ = scipy.sparse.linalg.lsmr(J, J.value, maxiter=3)
-    y, *_ = scipy.sparse.linalg.lsmr(whole, J.value, maxiter=3)
+    x, *_ = scipy.sparse.linalg.lsmr(J, R, maxiter=3)
+    y, *_ = scipy.sparse.linalg.lsmr(whole, R, maxiter=3)
     np.testing.assert_allclose(x, y, rtol=1e-9, atol=1e-12)
 
 
@@ -302,23 +303,23 @@ def test_bits_do_not_depend_on_where_a_message_lies(rows):
     net, rng = sr.MLP((20, 60, 60, 3), "tanh"), np.random.default_rng(0)
     theta, part = net.init(0), (rng.standard_normal((150, 20)), rng.standard_normal((150, 3)))
     problem = sr.Problem(net, kappa=1.0, rows=rows)
-    shard = on_worker.on_part(problem, "jacobian", theta, part)
-    V, U = rng.standard_normal((net.n_params, 2)), rng.standard_normal((len(shard.J.value), 2))
+    shard = on_worker.on_part(problem, "linearise", theta, part)
+    V, U = rng.standard_normal((net.n_params, 2)), rng.standard_normal((len(shard.R), 2))
 
     def bits(shard, V, U):
-        results = shard.J.value, on_worker.apply(shard, V), on_worker.apply_adjoint(shard, U)
+        results = shard.R, on_worker.apply(shard, V), on_worker.apply_adjoint(shard, U)
         assert all(a.flags.aligned for a in results)
         return [a.tobytes() for a in results]
 
     expected = bits(shard, V, U)
     odd_part = tuple(map(odd, part))
     assert not odd_part[0].flags.aligned
-    received = on_worker.on_part(problem, "jacobian", odd(theta), odd_part)
+    received = on_worker.on_part(problem, "linearise", odd(theta), odd_part)
     assert bits(received, odd(V), odd(U)) == expected
     again, arguments = shard.__reduce__()
     if again is on_worker.from_factors:
-        inputs, signals, value, columns = arguments
-        moved = again(list(map(odd, inputs)), list(map(odd, signals)), odd(value), columns)
+        R, inputs, signals, m, columns = arguments
+        moved = again(odd(R), list(map(odd, inputs)), list(map(odd, signals)), m, columns)
     else:
         moved = again((problem, odd(theta), odd_part))
     assert bits(moved, V, U) == expected
@@ -393,7 +394,7 @@ def test_errors_of_a_shard_are_those_of_the_problem(client):
     with pytest.raises(ArgumentError, match="micro_batch = 2: must divide the batch size B = 23"):
         ShardedProblem(sr.Problem(NET, micro_batch=2), client).losses(THETA, BATCH)
     with pytest.raises(ArgumentError, match="batch: conditions of one's own can't be cut"):
-        ShardedProblem(sr.Problem(residuals=lambda t, b: t), client).residuals(THETA, None)
+        ShardedProblem(sr.Conditions(lambda t, b: t), client).residuals(THETA, None)
     coupled = sr.Problem(NET, lambda f, y: anp.sum((f - anp.mean(f)) ** 2, axis=1))
     with pytest.raises(ArgumentError, match="loss: couples samples"):
         ShardedProblem(coupled, client, 2).jacobian(THETA, BATCH)
@@ -511,7 +512,7 @@ def test_workers_killed_in_the_middle_of_a_step_are_replaced(client, tmp_path, w
     sharded = ShardedProblem(sr.Problem(NET, loss), client, 4)
     batch = sharded.scatter(cut(tuple(a[:12] for a in BATCH), 3, 3, 3, 3))
     if when != "J":
-        product, calls = getattr(Rows, when), []
+        product, calls = getattr(ShardProducts, when), []
 
         def dying(self, U):  # J is made, and products with it
             calls.append(U)
@@ -519,7 +520,7 @@ def test_workers_killed_in_the_middle_of_a_step_are_replaced(client, tmp_path, w
                 kill()
             return product(self, U)
 
-        monkeypatch.setattr(Rows, when, dying)
+        monkeypatch.setattr(ShardProducts, when, dying)
     new, _ = sr.step(sharded, THETA, batch, **options)
     assert once.exists()
     client.wait_for_workers(2, timeout=20)

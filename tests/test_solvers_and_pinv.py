@@ -11,9 +11,9 @@ from strategies import DTYPES, SEEDS, matrices, with_spectrum
 
 import sven_ref as sr
 from sven_ref.errors import ConvergenceError, NonFiniteError, SolverFloorError
-from sven_ref.layered import LayeredLinearOperator
+from sven_ref.factored.layers import LayeredLinearOperator
 from sven_ref.operators import power_of_two
-from sven_ref.triplets import Triplets
+from sven_ref.solvers.contract import Triplets
 
 every_solver = pytest.mark.parametrize("solver", list(sr.SOLVERS))
 SQUARED = ("svds", "gram")
@@ -207,7 +207,7 @@ def test_svds_hands_over_to_dense_where_a_sketch_does_not_converge():
 
 def layered(A):
     """A as the factors of a layer with x̃ = 1."""
-    return LayeredLinearOperator([np.ones((len(A), 1), A.dtype)], [A], np.zeros(len(A), A.dtype))
+    return LayeredLinearOperator([np.ones((len(A), 1), A.dtype)], [A])
 
 
 # ---- a σ that is not there is never kept -----------------------------------------------------------------------------
@@ -440,7 +440,7 @@ def test_power_of_two(x):
 def test_an_overflow_is_an_error_and_no_warning(solver):
     with pytest.raises(NonFiniteError, match="are not finite"):
         sr.truncated_pinv(np.eye(4) * 1e-300, k=2, rtol=0, solver=solver) @ np.full(4, 1e200)
-    problem, theta = sr.Problem(residuals=lambda theta, _: 1e-200 * theta + 1e150), np.ones(4)
+    problem, theta = sr.Conditions(lambda theta, _: 1e-200 * theta + 1e150), np.ones(4)
     with pytest.raises(NonFiniteError, match="are not finite"):
         sr.step(problem, theta, None, lr=1.0, k=1, solver=solver)
     assert theta.tolist() == [1, 1, 1, 1]
@@ -453,8 +453,8 @@ PRODUCTS = {  # of J⁺ with a vector that is scaled by 2^b where J is by 2^a, a
     "(J⁺)ᵀx": (lambda J_pinv, R, x: J_pinv.H @ x, lambda a, b: b - a),
     "J⁺ of a block": (lambda J_pinv, R, x: J_pinv @ np.outer(R, [1, 2.0**-300, 0]), lambda a, b: b - a),
     "project": (lambda J_pinv, R, x: J_pinv.project(R), lambda a, b: b),
-    "U": (lambda J_pinv, R, x: J_pinv.factors()[0], lambda a, b: 0),
-    "V": (lambda J_pinv, R, x: J_pinv.factors()[1], lambda a, b: 0),
+    "U": (lambda J_pinv, R, x: J_pinv.vectors()[0], lambda a, b: 0),
+    "V": (lambda J_pinv, R, x: J_pinv.vectors()[1], lambda a, b: 0),
     "spectrum": (lambda J_pinv, R, x: J_pinv.spectrum, lambda a, b: a),
 }
 
@@ -518,7 +518,7 @@ def test_the_predicted_norm_at_every_scale(solver, c):
     A, b = np.random.default_rng(0).standard_normal((4, 6)), np.arange(1.0, 5)
 
     def predicted(c):
-        problem = sr.Problem(residuals=lambda theta, _: c * (A @ theta + b))
+        problem = sr.Conditions(lambda theta, _: c * (A @ theta + b))
         return sr.step(problem, np.zeros(6), None, lr=0.5, k=3, solver=solver)[1].predicted_norm
 
     assert predicted(c) == pytest.approx(c * predicted(1.0), rel=1e-14)
@@ -563,7 +563,7 @@ def test_what_is_not_finite_is_refused_under_every_seterr(solver, mode):
     bad = np.ones((3, 5))
     bad[1, 2] = np.nan
     jacobians = [bad, np.where(np.isnan(bad), np.inf, bad), np.full((3, 5), 1e308), np.full((5, 3), -1.7e308)]
-    huge = LayeredLinearOperator([np.full((3, 2), 1e200)], [np.full((3, 2), 1e200)], np.zeros(3))  # entries of 1e400
+    huge = LayeredLinearOperator([np.full((3, 2), 1e200)], [np.full((3, 2), 1e200)])  # entries of 1e400
     with np.errstate(all=mode):
         for J in [*jacobians, *map(layered, jacobians), huge]:
             with pytest.raises(NonFiniteError):

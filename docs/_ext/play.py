@@ -49,9 +49,9 @@ def data() -> dict[str, Any]:
     for (name, _), theta in zip(MOMENTS, thetas(), strict=True):
         rows = []
         for kappa in KAPPAS:
-            J = problem(kappa).jacobian(theta, (x, y))
+            R, J = problem(kappa).linearise(theta, (x, y))
             U, s, Vt = np.linalg.svd(J @ np.eye(len(theta)), full_matrices=False)
-            rows.append({"R": short(J.value), "U": short(U), "s": short(s), "Vt": short(Vt)})
+            rows.append({"R": short(R), "U": short(U), "s": short(s), "Vt": short(Vt)})
         moments.append({"name": name, "theta": short(theta), "rows": rows})
     return {"x": short(x[:, 0]), "y": short(y[:, 0]), "hidden": SIZES[1], "kappas": KAPPAS, "moments": moments}
 

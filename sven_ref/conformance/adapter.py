@@ -12,10 +12,10 @@ import numpy as np
 
 from .. import __version__, natural_gradient
 from ..errors import ConvergenceError, SolverFloorError
-from ..mlp import MLP
+from ..nets.mlp import MLP
 from ..operators import as_product_operator
 from ..pinv import TruncatedPinv, truncated_pinv
-from ..residuals import Problem
+from ..problem import Problem
 from ..step import step, update
 from .loader import arrays
 from .protocol import DTYPES, OPS
@@ -78,8 +78,8 @@ class Reference:
 
     def jacobian(self, i: dict[str, Any]) -> dict[str, Any]:
         """R and J at θ, J made whole by applying it to the identity."""
-        J = self.problem(i).jacobian(i["theta"], (i["x"], i["y"]))
-        return {"residuals": J.value, "jacobian": J @ np.eye(J.shape[1], dtype=J.dtype)}
+        R, J = self.problem(i).linearise(i["theta"], (i["x"], i["y"]))
+        return {"residuals": R, "jacobian": J @ np.eye(J.shape[1], dtype=J.dtype)}
 
     def trajectory(self, i: dict[str, Any]) -> dict[str, Any]:
         """θ after each step."""

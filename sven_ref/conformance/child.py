@@ -19,7 +19,8 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..errors import ArgumentError, check_number
+from ..arguments import check_number
+from ..errors import ArgumentError
 from . import hints, protocol, watch
 from .protocol import AdapterError, Answer, Hello, ProtocolError
 

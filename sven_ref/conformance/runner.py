@@ -20,7 +20,8 @@ from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from typing import Any, Protocol
 
-from ..errors import ArgumentError, check_choice
+from ..arguments import check_choice
+from ..errors import ArgumentError
 from . import compare, loader, protocol
 from .loader import LEVELS, Case
 from .protocol import DTYPES, Answer, Hello

@@ -6,7 +6,8 @@ import argparse
 from collections.abc import Callable, Collection
 from typing import Any
 
-from ..errors import ArgumentError, check_choice, plain
+from ..arguments import check_choice, plain
+from ..errors import ArgumentError
 
 DATA = "where MNIST is; where SVEN_REF_DATA says if not given"
 

@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ArgumentError, NonFiniteError, check_number, check_theta
-from ..residuals import Problem
+from ..arguments import check_number, check_theta
+from ..errors import ArgumentError, NonFiniteError
+from ..problem import Problem
 from ..step import Sven
 from .baselines import BASELINES
 from .full_batch import lbfgs, least_squares

@@ -20,9 +20,10 @@ from typing import Any
 import numpy as np
 
 from .. import __version__
-from ..errors import NonFiniteError, check_integer, check_number
-from ..mlp import MLP
-from ..residuals import Problem
+from ..arguments import check_integer, check_number
+from ..errors import NonFiniteError
+from ..nets.mlp import MLP
+from ..problem import Problem
 from ..step import Sven
 from .baselines import Adam
 from .checkpoint import write_durably

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import check_dtype, check_integer
+from ..arguments import check_dtype, check_integer
 from .idx import read_idx
 from .task import Task, check_size
 

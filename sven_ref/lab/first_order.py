@@ -18,7 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ArgumentError, check_number
+from ..arguments import check_number
+from ..errors import ArgumentError
 from .gradient import FirstOrder
 
 

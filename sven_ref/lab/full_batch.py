@@ -19,10 +19,10 @@ import numpy as np
 from scipy.optimize import least_squares as scipy_least_squares
 from scipy.optimize import minimize
 
-from ..errors import ArgumentError, check_choice, check_integer, check_theta
-from ..residuals import Problem
-from .gradient import loss_and_gradient
-from .outputs import residuals_and_jacobian
+from ..arguments import check_choice, check_integer, check_theta
+from ..errors import ArgumentError
+from ..problem import Problem
+from .outputs import dense, residuals_and_jacobian
 
 METHODS = ("trf", "dogbox", "lm")
 
@@ -56,7 +56,7 @@ def lbfgs(
     start = check_theta(theta)
     check_integer("max_iter", max_iter)
     check_integer("history_size", history_size)
-    info = FullBatchInfo([loss_and_gradient(problem, start.astype(np.float64), batch)[0]])
+    info = FullBatchInfo([problem.loss_and_gradient(start.astype(np.float64), batch)[0]])
 
     def record(intermediate_result: Any) -> None:
         info.losses.append(float(intermediate_result.fun))
@@ -65,7 +65,7 @@ def lbfgs(
 
     options = {"maxiter": max_iter, "maxcor": history_size, "maxfun": 20 * max_iter, "ftol": 0, "gtol": tolerance_grad}
     result = minimize(
-        lambda theta: loss_and_gradient(problem, theta, batch),
+        lambda theta: problem.loss_and_gradient(theta, batch),
         start.astype(np.float64),
         jac=True,
         method="L-BFGS-B",
@@ -95,7 +95,8 @@ def least_squares(
     check_integer("max_nfev", max_nfev)
     start = check_theta(theta)
     r, J = residuals_and_jacobian(problem, start.astype(np.float64), batch)
-    B, info = (len(r) if problem.model is None else len(batch[0])), FullBatchInfo()
+    B = len(batch[0]) if isinstance(problem, Problem) else len(r)
+    info = FullBatchInfo()
     if method == "lm" and J.shape[0] < J.shape[1]:
         raise ArgumentError(f"method = 'lm': must have at least as many residuals as parameters; J is {J.shape}")
 
@@ -112,7 +113,7 @@ def least_squares(
         info.losses.append(float(r @ r) / B)
         if on_iteration is not None and len(info.losses) > 1:
             on_iteration(len(info.losses) - 1, theta.astype(start.dtype), info.losses[-1])
-        return J.dense()
+        return dense(J)
 
     result = scipy_least_squares(
         lambda theta: both(theta)[0],

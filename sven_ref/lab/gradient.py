@@ -11,13 +11,10 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple
 
-import autograd.numpy as np
-from autograd.tracer import getval
+import numpy as np
 
-from ..errors import as_array, check_finite, check_theta
-from ..jacobian import warn_independent
-from ..residuals import Problem
-from ..tape import linearise
+from ..arguments import check_finite, check_theta
+from ..problem import Residuals
 
 
 class GradientInfo(NamedTuple):
@@ -25,35 +22,6 @@ class GradientInfo(NamedTuple):
 
     loss: float
     gradient_norm: float
-
-
-def mean_loss(problem: Problem, theta: Any, batch: Any) -> Any:
-    """L(θ) in `autograd.numpy`; the mean of R² where the problem was given by `residuals=`."""
-    if problem.model is None:
-        return np.mean(problem.function(batch)(theta) ** 2)
-    x, y = batch
-    return np.mean(problem.losses_of(problem.model(theta, like(theta, x)), like(theta, y)))
-
-
-def like(theta: Any, array: Any) -> Any:
-    """`array` with floats in θ's dtype."""
-    array = as_array("batch", array)
-    return array.astype(getval(theta).dtype, copy=False) if array.dtype.kind == "f" else array
-
-
-def loss_and_gradient(problem: Problem, theta: Any, batch: Any) -> tuple[float, Any]:
-    """L and g of shape (P,) in θ's dtype, both finite or a `NonFiniteError`."""
-
-    def fun(theta: Any) -> Any:
-        return mean_loss(problem, theta, batch)
-
-    fun.__qualname__ = problem.describe()
-    vjp, loss, on_tape = linearise(fun, theta)
-    if not on_tape:
-        warn_independent(fun.__qualname__)
-    g = vjp(np.ones_like(loss)).astype(theta.dtype, copy=False)
-    check_finite("gradient", g)
-    return float(loss), g
 
 
 def norm(g: Any) -> float:
@@ -69,10 +37,10 @@ class FirstOrder:
         raise NotImplementedError
 
     @np.errstate(all="ignore")  # what is not finite is refused by checks
-    def step(self, problem: Problem, theta: Any, batch: Any) -> tuple[Any, GradientInfo]:
+    def step(self, problem: Residuals, theta: Any, batch: Any) -> tuple[Any, GradientInfo]:
         """θ of shape (P,) -> (θ', GradientInfo), in θ's dtype."""
         theta = check_theta(theta, next((a.size for a in vars(self).values() if isinstance(a, np.ndarray)), None))
-        loss, g = loss_and_gradient(problem, theta, batch)
+        loss, g = problem.loss_and_gradient(theta, batch)
         new, state = self.update(theta, g, loss)
         check_finite("updated theta", new)
         vars(self).update(state)

@@ -17,7 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import MissingExtraError, check_dtype, check_integer
+from ..arguments import check_dtype, check_integer
+from ..errors import MissingExtraError
 from .idx import DataError, find, read_idx
 from .task import Task, check_size
 

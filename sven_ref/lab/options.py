@@ -14,7 +14,8 @@ from contextlib import suppress
 from dataclasses import MISSING, fields
 from typing import Any
 
-from ..errors import ArgumentError, did_you_mean, plain
+from ..arguments import did_you_mean, plain
+from ..errors import ArgumentError
 from ..step import Sven
 from .baselines import BASELINES
 

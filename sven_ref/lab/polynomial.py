@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import check_integer
+from ..arguments import check_integer
 from .task import Task, standardised
 
 VARIABLES, DEGREE, POOL = 6, 4, 10_000

@@ -17,7 +17,8 @@ from contextlib import contextmanager
 from multiprocessing.connection import wait as wait_for
 from typing import Any
 
-from ..errors import SvenError, check_integer
+from ..arguments import check_integer
+from ..errors import SvenError
 from .console import environment
 
 THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")

@@ -12,7 +12,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from ..errors import check_choice, check_integer
+from ..arguments import check_choice, check_integer
 from .options import OPTIMIZERS
 from .run import Run
 

@@ -18,10 +18,11 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import NonFiniteError, check_choice, check_finite, check_integer, check_theta
-from ..residuals import Problem
+from ..arguments import check_choice, check_finite, check_integer, check_theta
+from ..errors import NonFiniteError
+from ..problem import Problem
 from .first_order import at_least_zero, positive
-from .gradient import GradientInfo, loss_and_gradient, norm
+from .gradient import GradientInfo, norm
 from .line_search import Point, strong_wolfe
 
 CURVATURE = 1e-10
@@ -62,7 +63,7 @@ class LBFGS:
             nonlocal evaluations
             evaluations += 1
             check_finite("updated theta", theta)
-            return loss_and_gradient(problem, theta, batch)
+            return problem.loss_and_gradient(theta, batch)
 
         def phi(t: float) -> Point:
             try:

@@ -14,7 +14,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ..errors import ArgumentError, check_choice, check_integer
+from ..arguments import check_choice, check_integer
+from ..errors import ArgumentError
 from . import records
 from .checkpoint import write_durably
 from .console import bar, check_out, markdown_table, require, rich_table, save_figures, writable

@@ -14,9 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ArgumentError, SvenError, check_choice, check_integer
-from ..mlp import MLP
-from ..residuals import Problem
+from ..arguments import check_choice, check_integer
+from ..errors import ArgumentError, SvenError
+from ..nets.mlp import MLP
+from ..problem import Problem
 from .options import OPTIMIZERS, check_options
 from .tasks import TASKS, Task
 

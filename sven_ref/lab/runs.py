@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ArgumentError, NonFiniteError
-from ..residuals import Problem
+from ..problem import Problem, Residuals
 from ..sharded import ShardedProblem
 from . import records
 from .checkpoint import Checkpoints, differences, optimizer_state, restore_optimizer, write_durably
@@ -141,7 +141,7 @@ def same_settings(folder: Path, theirs: Any, ours: dict[str, Any]) -> None:
         raise ArgumentError(f"out = {str(folder)!r}: holds a run of other settings: {differ}; choose another directory")
 
 
-def loop(run: Run, sharded: Problem | None = None) -> dict[str, Any]:
+def loop(run: Run, sharded: Residuals | None = None) -> dict[str, Any]:
     """What the loop takes: the run's settings, and its problem on workers, if it is there."""
     settings = {"epochs": run.epochs, "batch_size": run.batch_size, "seed": run.seed, "drop_last": run.drop_last}
     return settings | {"sharded": sharded}

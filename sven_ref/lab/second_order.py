@@ -24,11 +24,12 @@ import autograd.numpy as np
 from autograd import grad
 from scipy.linalg import cho_factor, cho_solve
 
-from ..errors import NonFiniteError, check_finite, check_theta
-from ..residuals import Problem
+from ..arguments import check_finite, check_theta
+from ..errors import NonFiniteError
+from ..problem import Problem
 from .first_order import at_least_zero, fraction, positive
 from .gradient import GradientInfo, norm
-from .outputs import losses_of, output_jacobian, residuals_and_jacobian
+from .outputs import dense, losses_of, output_jacobian, residuals_and_jacobian
 
 GRAM_TAU, TINY = 1e-4, 1e-300
 
@@ -47,7 +48,7 @@ class GaussNewton:
         """θ of shape (P,) -> (θ', GradientInfo), in θ's dtype."""
         theta = check_theta(theta)
         r, J = residuals_and_jacobian(problem, theta, batch)
-        x = np.linalg.lstsq(J.dense(), r, rcond=None)[0]
+        x = np.linalg.lstsq(dense(J), r, rcond=None)[0]
         return moved(theta, self.lr * x), info_of(problem, r, J, batch)
 
 
@@ -68,12 +69,12 @@ class LevenbergMarquardt:
         """θ of shape (P,) -> (θ' or θ itself, GradientInfo), in θ's dtype."""
         theta = check_theta(theta)
         r, J = residuals_and_jacobian(problem, theta, batch)
-        g = J.transposed(r)
+        g = J.rmatvec(r)
         dual = J.shape[0] <= J.shape[1]
-        A = J.gram() if dual else J.dense().T @ J.dense()
+        A = J.gram() if dual else J.normal_matrix()
         mu = self.tau * float(np.diag(A).max()) if self.mu is None else self.mu
         damped = cho_factor(A + max(mu, TINY) * np.eye(len(A)))
-        h = J.transposed(cho_solve(damped, r)) if dual else cho_solve(damped, g)
+        h = J.rmatvec(cho_solve(damped, r)) if dual else cho_solve(damped, g)
 
         info = info_of(problem, r, J, batch)
         try:
@@ -110,24 +111,24 @@ class HIG:
         g = grad(lambda f: np.sum(losses_of(problem, f, batch)))(f).astype(np.float64).ravel()
         check_finite("gradient", g)
         new = moved(theta, self.lr * half_inverse(J, g, self.tau))
-        return new, GradientInfo(loss, norm(J.transposed(g)) / len(f))
+        return new, GradientInfo(loss, norm(J.rmatvec(g)) / len(f))
 
 
 def half_inverse(J: Any, g: Any, tau: float) -> Any:
     """V S^{−1/2} Uᵀ g over σ > τσ_1, by the Gram matrix for τ ≥ 1e-4 and by the SVD of J otherwise."""
     if tau < GRAM_TAU:
-        U, S, Vt = np.linalg.svd(J.dense(), full_matrices=False)
+        U, S, Vt = np.linalg.svd(dense(J), full_matrices=False)
         kept = tau * S[0] < S  # strict: a J of zeros keeps nothing
         return ((g @ U[:, kept]) / np.sqrt(S[kept])) @ Vt[kept]
     squares, U = np.linalg.eigh(J.gram())
     kept = tau**2 * squares[-1] < squares
-    return J.transposed(U[:, kept] @ ((g @ U[:, kept]) * squares[kept] ** -0.75))
+    return J.rmatvec(U[:, kept] @ ((g @ U[:, kept]) * squares[kept] ** -0.75))
 
 
 def info_of(problem: Problem, r: Any, J: Any, batch: Any) -> GradientInfo:
     """L = ‖r‖²/B and ‖∇L‖ = 2‖Jᵀr‖/B."""
-    B = len(r) if problem.model is None else len(batch[0])
-    return GradientInfo(float(r @ r) / B, norm(J.transposed(r)) * 2 / B)
+    B = len(r) if not isinstance(problem, Problem) else len(batch[0])
+    return GradientInfo(float(r @ r) / B, norm(J.rmatvec(r)) * 2 / B)
 
 
 def moved(theta: Any, step: Any) -> Any:

@@ -7,8 +7,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ..cluster import connect
-from ..errors import ArgumentError, ClusterError, check_choice
+from ..arguments import check_choice
+from ..errors import ArgumentError, ClusterError
+from ..sharded.cluster import connect
 from .console import bar, check_out, require
 from .options import OPTIMIZERS, PROBLEM, option_names, parse, required
 from .protocols import read

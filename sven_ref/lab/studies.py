@@ -25,7 +25,8 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from ..errors import ArgumentError, SvenError, check_choice, check_integer
+from ..arguments import check_choice, check_integer
+from ..errors import ArgumentError, SvenError
 from . import records
 from .checkpoint import write_durably
 from .console import bar, check_out, markdown_table, require, rich_table, save_figures, writable

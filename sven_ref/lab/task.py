@@ -10,7 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ..errors import ArgumentError, check_dtype, check_integer
+from ..arguments import check_dtype, check_integer
+from ..errors import ArgumentError
 
 Split = tuple[Any, Any]
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import check_integer
+from ..arguments import check_integer
 from .digits import digits
 from .mnist import mnist
 from .polynomial import polynomial, polynomial_paper

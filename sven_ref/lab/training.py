@@ -25,10 +25,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..errors import ArgumentError, NonFiniteError, SvenError, check_integer, check_theta
-from ..residuals import Problem
+from ..arguments import check_integer, check_theta
+from ..errors import ArgumentError, NonFiniteError, SvenError
+from ..problem import Problem, Residuals
+from ..sharded.workers import ClusterError
 from ..step import StepInfo
-from ..workers import ClusterError
 from .tasks import Split, Task
 
 EVALUATION_BATCH = 2048
@@ -124,7 +125,7 @@ def train(
     batch_size: int,
     seed: int,
     drop_last: bool = False,
-    sharded: Problem | None = None,
+    sharded: Residuals | None = None,
     history: History | None = None,
     on_epoch: Callable[[Epoch], None] | None = None,
 ) -> History:

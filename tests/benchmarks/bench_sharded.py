@@ -25,9 +25,9 @@ import numpy as np
 
 import sven_ref as sr
 from sven_ref.lab import step_cost
-from sven_ref.shard import held
 from sven_ref.sharded import ShardedProblem, connect
-from sven_ref.workers import Workers
+from sven_ref.sharded.shard import held
+from sven_ref.sharded.workers import Workers
 
 MNIST_NET = (784, 32, 32, 32, 10)
 MODEL = [

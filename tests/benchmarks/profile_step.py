@@ -19,16 +19,16 @@ def profile(name, sizes, B):
     theta = net.init(rng, np.float32)
     x, y = rng.standard_normal((B, sizes[0])).astype(np.float32), rng.integers(0, 10, B)
     problem = sr.Problem(net, "cross_entropy")
-    J = problem.jacobian(theta, (x, y))
-    G, w, J_pinv = J.gram(J.scale()), J.value[:, None], sr.truncated_pinv(J, 64, solver="auto")
+    R, J = problem.linearise(theta, (x, y))
+    G, w, J_pinv = J.gram(J.scale()), R[:, None], sr.truncated_pinv(J, 64, solver="auto")
     mean_loss = value_and_grad(lambda t: anp.mean(problem.losses_of(net(t, x), y)))
     parts = {
         "forward pass": lambda: net(theta, x),
-        "J: forward pass and signals": lambda: problem.jacobian(theta, (x, y)),
+        "J: forward pass and signals": lambda: problem.linearise(theta, (x, y)),
         "Gram matrix": lambda: J.gram(J.scale()),
         "eigenvectors": lambda: np.linalg.eigh(G),
         "product with Jᵀ": lambda: J.rmatmat(w),
-        "J⁺R": lambda: J_pinv @ J.value,
+        "J⁺R": lambda: J_pinv @ R,
         "the whole step": lambda: sr.step(problem, theta, (x, y), lr=0.1, k=64, solver="auto"),
         "autograd: loss and gradient": lambda: mean_loss(theta),
     }

@@ -25,7 +25,7 @@ PROBLEMS = {
     "label_regression": (sr.Problem(NET, "label_regression"), (X, LABELS)),
     "cross_entropy": (sr.Problem(NET, "cross_entropy"), (X, LABELS)),
     "another model": (sr.Problem(lambda theta, x: NET(theta, x)), (X, Y)),
-    "residuals": (sr.Problem(residuals=lambda theta, batch: anp.tanh(anp.dot(batch, theta[:3])) - 0.1), X),
+    "residuals": (sr.Conditions(lambda theta, batch: anp.tanh(anp.dot(batch, theta[:3])) - 0.1), X),
 }
 
 
@@ -124,7 +124,7 @@ def test_levenberg_marquardt_is_the_damped_step(n):
 
 
 def test_levenberg_marquardt_refuses_what_gains_nothing():
-    problem = sr.Problem(residuals=lambda theta, _: anp.arctan(theta))  # Newton's steps from 3 grow
+    problem = sr.Conditions(lambda theta, _: anp.arctan(theta))  # Newton's steps from 3 grow
     opt, theta, refused = BASELINES["lm"](tau=1e-9), np.array([3.0]), 0
     for _ in range(40):
         mu, before = opt.mu, theta
@@ -139,7 +139,7 @@ def test_levenberg_marquardt_refuses_what_gains_nothing():
 
 
 def test_levenberg_marquardt_takes_no_step_into_infinity():
-    problem = sr.Problem(residuals=lambda theta, _: anp.exp(theta**2) - 2)  # the Newton step from 1e-3 leads to 500
+    problem = sr.Conditions(lambda theta, _: anp.exp(theta**2) - 2)  # the Newton step from 1e-3 leads to 500
     opt, theta = BASELINES["lm"](mu=1e-12), np.array([1e-3])
     with np.errstate(over="ignore"):
         new, _ = opt.step(problem, theta, None)

@@ -16,7 +16,8 @@ import pytest
 
 import sven_ref as sr
 from sven_ref import cli, streams
-from sven_ref.errors import ArgumentError, did_you_mean
+from sven_ref.arguments import did_you_mean
+from sven_ref.errors import ArgumentError
 from sven_ref.lab import demo, options, protocols, runs, single
 from sven_ref.lab.claims.registry import CLAIMS
 from sven_ref.lab.command import OPTIONS

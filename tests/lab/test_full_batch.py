@@ -63,7 +63,7 @@ def test_wrong_options():
 
 
 def test_every_method_solves_easy_conditions():
-    problem = sr.Problem(residuals=lambda theta, _: anp.tanh(theta - anp.array([0.1, -0.2, 0.3])))
+    problem = sr.Conditions(lambda theta, _: anp.tanh(theta - anp.array([0.1, -0.2, 0.3])))
     start = np.zeros(3)
     solutions = compare(problem, start)
     assert list(solutions) == list(METHODS)
@@ -76,7 +76,7 @@ def test_every_method_solves_easy_conditions():
 
 
 def test_a_method_that_diverges_is_a_result():
-    problem = sr.Problem(residuals=lambda theta, _: anp.arctan(theta))
+    problem = sr.Conditions(lambda theta, _: anp.arctan(theta))
     with np.errstate(all="ignore"):
         solutions = compare(problem, np.array([3.0]), methods=("Sven", "trust region (trf)"))
     assert solutions["Sven"].residual > 1

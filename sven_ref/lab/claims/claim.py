@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ...errors import check_choice
+from ...arguments import check_choice
 from ..pool import run_all
 
 T = TypeVar("T")

@@ -11,7 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ...errors import ArgumentError, check_choice, check_integer
+from ...arguments import check_choice, check_integer
+from ...errors import ArgumentError
 from ..arguments import Help, add_many_runs, one_of
 from ..checkpoint import write_durably
 from ..console import check_out, require, rich_table, save_figures, writable

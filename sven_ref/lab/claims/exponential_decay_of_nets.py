@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from ...errors import SvenError
-from ...mlp import MLP
-from ...residuals import Problem
+from ...nets.mlp import MLP
+from ...problem import Problem
 from ...step import step
 from .claim import Claim, Effort, Verdict
 from .colours import BLUE, GREY, RED

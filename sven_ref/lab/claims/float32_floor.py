@@ -20,8 +20,8 @@ from typing import Any
 
 import numpy as np
 
-from ...mlp import MLP
-from ...residuals import Problem
+from ...nets.mlp import MLP
+from ...problem import Problem
 from ..tasks import TASKS
 from .claim import Claim, Effort, Verdict
 from .colours import dots

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from ... import oracle
-from ...mlp import MLP
-from ...residuals import Problem
+from ...nets.mlp import MLP
+from ...problem import Problem
 from ..task import Task
 from ..tasks import TASKS
 from .claim import Effort

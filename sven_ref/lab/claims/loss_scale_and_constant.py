@@ -18,8 +18,8 @@ import autograd.numpy as anp
 import numpy as np
 
 from ...errors import SvenError
-from ...mlp import MLP
-from ...residuals import Problem
+from ...nets.mlp import MLP
+from ...problem import Problem
 from ...step import step
 from .claim import Claim, Effort, Verdict
 from .colours import dots

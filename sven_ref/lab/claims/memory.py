@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from ...mlp import MLP
-from ...residuals import Problem
+from ...nets.mlp import MLP
+from ...problem import Problem
 from ...step import step
 from ..first_order import SGD
 from .claim import Claim, Effort, Verdict

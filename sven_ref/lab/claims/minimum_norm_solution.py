@@ -23,8 +23,8 @@ from typing import Any
 import numpy as np
 
 from ...errors import SvenError
-from ...mlp import MLP
-from ...residuals import Problem
+from ...nets.mlp import MLP
+from ...problem import Problem
 from ...step import step
 from ..first_order import Adam
 from .claim import Claim, Effort, Verdict
@@ -91,9 +91,9 @@ def network(draw: int, seed: int, limit: int) -> dict[str, float] | None:
                 break
         nearest = adam
         for _ in range(STEPS):
-            J = problem.jacobian(nearest, batch)
+            R, J = problem.linearise(nearest, batch)
             A = J.rmatmat(np.eye(M))  # Jᵀ
-            target = theta_0 - A @ np.linalg.lstsq(A.T @ A, J.value + A.T @ (theta_0 - nearest))[0]
+            target = theta_0 - A @ np.linalg.lstsq(A.T @ A, R + A.T @ (theta_0 - nearest))[0]
             nearest = nearest + RATE * (target - nearest)
         if max(float(np.sum(problem.losses(t, batch))) for t in (sven, nearest)) > SOLVED * first:
             return None

@@ -24,7 +24,6 @@ from autograd import grad
 from ... import natural_gradient, oracle
 from ...errors import RankError
 from ...step import step
-from ..gradient import mean_loss
 from .claim import Claim, Effort, Verdict
 from .colours import dots
 from .instances import NARROW, ROUNDING, apart, instance, least, over, worst
@@ -50,7 +49,7 @@ def compute(effort: Effort) -> dict[str, Any]:
 def one(draw: int, seed: int) -> dict[str, float]:
     """One narrow network, and one wide."""
     p = instance(draw, seed, NARROW, M)
-    gradient = M * grad(lambda theta: mean_loss(p.problem, theta, p.batch))(p.theta)  # of the sum
+    gradient = M * grad(p.problem.loss_function(p.batch))(p.theta)  # of the sum
     delta = p.theta - step(p.problem, p.theta, p.batch, lr=1.0, rtol=0.0, solver="dense")[0]
     form = np.linalg.solve(oracle.fisher(p.J), gradient) / 2
     theta, within, conditions = p.theta, 0, []

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from scipy.optimize import root
 
-from ...mlp import MLP
-from ...residuals import Problem
+from ...nets.mlp import MLP
+from ...problem import Problem
 from ...step import step
 from .claim import Claim, Effort, Verdict
 from .colours import dots

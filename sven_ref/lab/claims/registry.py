@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-from ...errors import check_choice
+from ...arguments import check_choice
 
 # One line each. Algebra, cost, what training shows, how it was measured.
 CLAIMS = (

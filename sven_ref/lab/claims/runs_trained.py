@@ -26,9 +26,9 @@ from typing import Any
 import numpy as np
 
 from ...errors import NonFiniteError
-from ...mlp import MLP
 from ...natural_gradient import damped_dual
-from ...residuals import Problem
+from ...nets.mlp import MLP
+from ...problem import Problem
 from .. import records
 from ..checkpoint import fingerprint
 from ..full_batch import lbfgs
@@ -80,8 +80,9 @@ class Damped:
 
     def step(self, problem: Problem, theta: Any, batch: Any) -> tuple[Any, GradientInfo]:
         """θ of shape (P,) -> (θ', GradientInfo)."""
-        J = problem.jacobian(theta, batch).float64()
-        R = np.asarray(J.value, np.float64)
+        R, J = problem.linearise(theta, batch)
+        J = J.float64()
+        R = R.astype(np.float64)
         largest = np.linalg.eigvalsh(J.gram())[-1]
         new = (theta - self.lr * damped_dual(J, R, self.mu * max(largest, 1e-300))).astype(theta.dtype)
         if not np.isfinite(new).all():

@@ -21,7 +21,7 @@ import numpy as np
 
 from ...errors import NonFiniteError
 from ...pinv import truncated_pinv
-from ...residuals import Problem
+from ...problem import Problem
 from ...step import step
 from ..runs import loop
 from ..training import train
@@ -63,10 +63,10 @@ class Probed:
 
 def probe(problem: Problem, theta: Any, batch: Any, lr: float) -> dict[str, Any]:
     """ρ and the step's length by rtol; the components of R and of the step."""
-    J = problem.jacobian(theta, batch)
+    R, J = problem.linearise(theta, batch)
     pinv = truncated_pinv(J, rtol=0.0, solver="dense")
-    U, _ = pinv.factors()
-    c, s = np.abs(U.T @ J.value), pinv.singular_values
+    U, _ = pinv.vectors()
+    c, s = np.abs(U.T @ R), pinv.singular_values
     found: dict[str, Any] = {"trust": {}, "length": {}}
     for rtol in RTOLS:
         try:

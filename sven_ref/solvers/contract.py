@@ -1,7 +1,11 @@
-"""What a solver of `solvers` returns, and what they share: the probe, the floors.
+"""What a solver of `solvers` returns, and the floor it states.
 
-J / c = U diag(s) Vᵀ with s descending and c a power of two near σ_1, so that squaring neither overflows nor underflows
-(SPEC 3.8) and the division is exact. A solver also states its floor, the σ/σ_1 below which it can't tell a singular
+    solver(J, k, rng) -> Triplets     J of shape (M, P), 1 ≤ k ≤ n = min(M, P)
+
+J / c = U diag(s) Vᵀ with s descending and c a power of two, near σ_1 or near the largest entry of J, so that squaring
+neither overflows nor underflows (SPEC 3.8) and the division is exact. At least min(k + 1, n) values come back, one more
+than may be kept, so that the gap at the cut is known. A solver returns U, Vt or both; what it left out, `TruncatedPinv`
+makes by products. A solver also states its floor, the σ/σ_1 below which it can't tell a singular
 value from zero:
 
     entries   4ε_J                       J is known no better, whatever its sums are made in
@@ -25,8 +29,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import scipy.linalg
 
-from .operators import ProductLinearOperator, check_range, power_of_two, require_adjoint
+from ..operators import ProductLinearOperator
+
+DENSE = 1 << 26  # numbers of a dense J, at most
 
 
 @dataclass(frozen=True)
@@ -57,26 +64,15 @@ def _eps(dtype: Any) -> float:
     return float(np.finfo(dtype).eps)
 
 
-def probe(J: ProductLinearOperator, rng: Any) -> float:
-    """One product pair: the power of two c near σ_1 (0 if J = 0), and the dot-test of `rmatvec` against `matvec`.
-
-    For v Gaussian and u = Jv: ⟨u, u⟩ = ⟨v, Jᵀu⟩ for the true adjoint; σ_1 ≥ ‖Jᵀu‖/‖u‖.
-    """
-    v = np.random.default_rng(rng).standard_normal(J.shape[1]).astype(J.dtype)
-    Jv = J.matvec(v)
-    size = float(np.abs(Jv).max())
-    if size == 0:
-        return 0.0
-    u = np.asarray(Jv / J.dtype.type(power_of_two(size)), np.float64)
-    w = J.rmatvec(u)
-    largest = float(np.abs(w).max())
-    check_range(max(size, largest), J.dtype)
-    require_adjoint(v, Jv, u, w)
-    c, w = power_of_two(largest), np.asarray(w, np.float64)
-    return power_of_two(c * float(np.linalg.norm(w / c) / np.linalg.norm(u)))
-
-
-def zero(J: ProductLinearOperator, solver: str) -> Triplets:
+def zero_triplets(J: ProductLinearOperator, solver: str) -> Triplets:
     """The triplets of J = 0: none is ever kept."""
     M, P = J.shape
     return Triplets(np.zeros((M, 1), J.dtype), np.zeros(1, J.dtype), np.zeros((1, P), J.dtype), 1.0, solver, 0.0, False)
+
+
+def svd(A: Any) -> Any:
+    """U, s, Vᵀ of a matrix, thin."""
+    try:
+        return np.linalg.svd(A, full_matrices=False)
+    except np.linalg.LinAlgError:  # divide and conquer failed: QR iteration is slower and safe
+        return scipy.linalg.svd(A, full_matrices=False, lapack_driver="gesvd")

@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from time import monotonic
 from typing import Any
 
+from ..errors import ArgumentError, ClusterError
 from .cluster import dask_extra, logged
-from .errors import ArgumentError, ClusterError
 
 LOST = "client: the cluster is lost; θ is as it was before the step, go on from it with a new client"
 NOTICE, SILENCE = 30.0, 300.0  # seconds until the silent are named, and given up

@@ -12,7 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
-from .errors import ArgumentError, ClusterError, MissingExtraError, check_integer
+from ..arguments import check_integer
+from ..errors import ArgumentError, ClusterError, MissingExtraError
 
 LEAST_MEMORY = 192 * 2**20  # bytes: a worker takes some 90 MiB before it is given anything, and Dask stops it at 80 %
 NO_WORKERS = "60s"  # how long a task waits where there are none; Dask's own setting is for ever
@@ -76,7 +77,11 @@ def start(workers: int, memory_limit: Any) -> Iterator[Any]:
 
 def processes(n: int, memory_limit: Any) -> Any:
     """A `LocalCluster`, which logs nothing but what is critical."""
-    options = {"threads_per_worker": 1, "dashboard_address": ":0", "preload": "sven_ref.shard"} | without_spans()
+    options = {
+        "threads_per_worker": 1,
+        "dashboard_address": ":0",
+        "preload": "sven_ref.sharded.shard",
+    } | without_spans()
     try:
         return dask_extra().LocalCluster(
             n_workers=n, memory_limit=memory_limit, silence_logs=logging.CRITICAL, **options

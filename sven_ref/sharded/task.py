@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-from .errors import ClusterError
+from ..errors import ClusterError
 
 
 def reader() -> Callable[[], dict[str, str | None]]:

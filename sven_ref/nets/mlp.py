@@ -17,13 +17,14 @@ import autograd.numpy as np
 from autograd.extend import defvjp, primitive
 from scipy.special import erf
 
+from ..arguments import as_generator, check_choice, check_dtype, check_integer
+from ..errors import ArgumentError, ShapeError
 from . import flat
-from .errors import ArgumentError, ShapeError, as_generator, check_choice, check_dtype, check_integer
 
 
 @primitive
 def affine(x: Any, W: Any, b: Any) -> Any:
-    """x W + b, b of shape (out,) or (B, out), as one operation on autograd's tape."""
+    """x W + b as one operation on autograd's tape."""
     z = x @ W
     z += b
     return z
@@ -39,16 +40,35 @@ defvjp(
     affine,
     lambda z, x, W, b: lambda g: g @ W.T,
     lambda z, x, W, b: lambda g: x.T @ g,
-    lambda z, x, W, b: lambda g: g if b.ndim == 2 else g.sum(axis=0),
+    lambda z, x, W, b: lambda g: g.sum(axis=0),
 )
 defvjp(Phi, lambda ans, z: lambda g: g * np.exp(-0.5 * z * z) * (1 / math.sqrt(2 * math.pi)))
 
-ACTIVATIONS = {
+ACTIVATIONS = {  # φ, in autograd.numpy
     "tanh": np.tanh,
     "relu": lambda z: z * (z > 0),  # derivative 0 at 0, as in PyTorch
     "gelu": lambda z: z * Phi(z),  # exact, not the tanh form
     "sine": np.sin,
     "identity": lambda z: z,
+}
+
+
+def gelu_and_slope(z: Any) -> tuple[Any, Any]:
+    """z Φ(z), and its derivative Φ(z) + z e^{−z²/2}/√(2π)."""
+    cdf = Phi.fun(z)
+    slope = np.exp(-0.5 * z * z)
+    slope *= z
+    slope *= 1 / math.sqrt(2 * math.pi)
+    slope += cdf
+    return z * cdf, slope
+
+
+SLOPES = {  # z -> φ(z), φ′(z)
+    "tanh": lambda z: (np.tanh(z), 1 / np.cosh(z) ** 2),  # 1 − tanh² has no digits where tanh is near 1
+    "relu": lambda z: (z * (z > 0), (z > 0).astype(z.dtype)),
+    "gelu": gelu_and_slope,
+    "sine": lambda z: (np.sin(z), np.cos(z)),
+    "identity": lambda z: (z, np.ones_like(z)),
 }
 
 
@@ -93,22 +113,64 @@ class MLP:
             raise ShapeError(f"theta has shape {np.shape(theta)}: must be ({self.n_params},) for {self!r}")
         return flat.unravel(theta, self.shapes)
 
+    def layers(self, theta: Any) -> list[Any]:
+        """[W_1; b_1], … of shape (in + 1, out): the layers of θ as matrices."""
+        shapes = [(n_in + 1, n_out) for n_in, n_out in zip(self.sizes[:-1], self.sizes[1:], strict=True)]
+        if np.shape(theta) != (self.n_params,):
+            raise ShapeError(f"theta has shape {np.shape(theta)}: must be ({self.n_params},) for {self!r}")
+        return flat.unravel(theta, shapes)
+
+    def unit_columns(self) -> list[Any]:
+        """Indices into θ of shape (in + 1, out), a layer each: column o is output unit o, its weights and its bias."""
+        return self.layers(np.arange(self.n_params))
+
     @np.errstate(all="ignore")  # underflow is harmless, and what is not finite is for the caller to refuse
     def __call__(self, theta: Any, x: Any) -> Any:
         """Outputs z_L of shape (B, C) for inputs x of shape (B, sizes[0])."""
         return self.forward(theta, x)[0]
 
-    def forward(self, theta: Any, x: Any, biases: Sequence[Any] | None = None) -> tuple[Any, list[Any]]:
-        """The outputs z_L and the layer inputs [x_1, …, x_L]; `biases`, if given, are used for those of θ.
-
-        With biases of shape (B, out), every sample its own, the derivative by b_l is the one by z_l (see `layered`).
-        """
+    def forward(self, theta: Any, x: Any) -> tuple[Any, list[Any]]:
+        """The outputs z_L, and the layers' inputs [x_1, …, x_L]; in `autograd.numpy`."""
         if np.ndim(x) != 2 or np.shape(x)[1] != self.sizes[0]:
             raise ShapeError(f"x has shape {np.shape(x)}: must be (B, {self.sizes[0]}), samples first")
         arrays = self.arrays(theta)
-        phi, z = ACTIVATIONS[self.activation], x
-        inputs: list[Any] = []
-        for W, b in zip(arrays[::2], arrays[1::2] if biases is None else biases, strict=True):
-            inputs.append(phi(z) if inputs else x)
+        phi = ACTIVATIONS[self.activation]
+        inputs, z = [x], affine(x, *arrays[:2])
+        for W, b in zip(arrays[2::2], arrays[3::2], strict=True):
+            inputs.append(phi(z))
             z = affine(inputs[-1], W, b)
         return z, inputs
+
+    @np.errstate(all="ignore")
+    def forward_with_slopes(self, theta: Any, x: Any) -> tuple[Any, list[Any], list[Any]]:
+        """In plain NumPy: z_L, the inputs x̃_l = [x_l, 1] of shape (B, in + 1), and φ′(z_l) of the hidden layers."""
+        if np.ndim(x) != 2 or np.shape(x)[1] != self.sizes[0]:
+            raise ShapeError(f"x has shape {np.shape(x)}: must be (B, {self.sizes[0]}), samples first")
+        phi_and_slope = SLOPES[self.activation]
+        inputs: list[Any] = []
+        slopes: list[Any] = []
+        z = x
+        for layer in self.layers(theta):
+            extended = np.ones((len(x), len(layer)), theta.dtype)
+            if inputs:
+                extended[:, :-1], slope = phi_and_slope(z)
+                slopes.append(slope)
+            else:
+                extended[:, :-1] = x
+            inputs.append(extended)
+            z = extended[:, :-1] @ layer[:-1]
+            z += layer[-1]
+        return z, inputs, slopes
+
+    @np.errstate(all="ignore")
+    def backpropagate(self, theta: Any, slopes: list[Any], g: Any) -> list[Any]:
+        """g_1, …, g_L from g_L = g of shape (B·C, out), C rows a sample: g_{l−1} = (g_l W_lᵀ) ∘ φ′(z_{l−1})."""
+        signals = [g]
+        for layer, slope in zip(reversed(self.layers(theta)), reversed(slopes), strict=False):
+            g = g @ layer[:-1].T
+            if len(g) == len(slope):
+                g *= slope
+            else:
+                g = (g.reshape(len(slope), -1, g.shape[1]) * slope[:, None, :]).reshape(g.shape)
+            signals.append(g)
+        return signals[::-1]

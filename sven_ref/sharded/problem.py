@@ -1,16 +1,13 @@
-"""A problem with its samples on many machines, held by the workers of Dask (extra `dask`).
+"""A problem with its samples in parts, each with a worker of Dask.
 
 Rows of J are samples, so with a batch cut into parts i = 1 … S, each with its own J_i,
 
     J v  = [J_1 v; …; J_S v]          Jᵀ u = (J_1ᵀu_1 + J_2ᵀu_2) + (J_3ᵀu_3 + …)          (J Jᵀ)_ij = J_i J_jᵀ
 
-A worker makes J_i from θ and its samples and keeps it: for an MLP with one residual per sample as factors (`layered`),
+A worker makes J_i from θ and its samples and keeps it: for an MLP as factors (`factored`),
 M_i × width numbers, else as autograd's tape. θ is sent once a step. Everything a task needs is in Dask's graph: θ, the
 samples, the factors. So what a lost worker held is made again, by Dask and from its recipe; nothing here schedules,
 moves or retries.
-
-    with connect(workers=2) as client:
-        theta, info = sr.step(ShardedProblem(problem, client), theta, batch, lr=0.1)
 """
 
 from __future__ import annotations
@@ -22,17 +19,16 @@ from typing import Any
 
 import numpy as np
 
+from ..arguments import check_integer, check_theta
+from ..errors import ArgumentError, IndependentOfThetaWarning, ShapeError
+from ..nets.mlp import MLP
+from ..problem import Problem, Residuals
 from . import shard as on_worker
-from .cluster import connect, dask_extra
+from .cluster import dask_extra
 from .cluster_errors import check_sent
 from .coupling import check_apart, coupled, excerpt, keeps_apart
-from .errors import ArgumentError, ClusterError, IndependentOfThetaWarning, ShapeError, check_integer, check_theta
-from .mlp import MLP
-from .residuals import Problem
-from .sharded_operator import ShardedLinearOperator, operator
+from .operator import ShardedLinearOperator, operator
 from .workers import Workers
-
-__all__ = ["ClusterError", "ShardedLinearOperator", "ShardedProblem", "Shards", "connect"]
 
 
 class Shards:
@@ -45,12 +41,12 @@ class Shards:
         return len(self.futures)
 
 
-class ShardedProblem(Problem):
-    """A `Problem` whose residuals and Jacobian are made by Dask's workers; `step` and `Sven` take it as it is.
+class ShardedProblem(Residuals):
+    """A `Problem`, or `Conditions`, whose R and J are made by Dask's workers; `step` and `Sven` take it as it is.
 
     Parameters
     ----------
-    problem : Problem
+    problem : Problem or Conditions
         Sent to the workers, with a model or loss of one's own by cloudpickle. Both must treat samples one by one, which
         is checked with every J, R and ℓ (`check_apart`).
     client : distributed.Client, see `connect`
@@ -65,16 +61,24 @@ class ShardedProblem(Problem):
     round_trips : how often the client has waited for results
     """
 
-    def __init__(self, problem: Problem, client: Any, n_shards: int | None = None) -> None:
-        if not isinstance(problem, Problem) or isinstance(problem, ShardedProblem):
+    def __init__(self, problem: Residuals, client: Any, n_shards: int | None = None) -> None:
+        if not isinstance(problem, Residuals) or isinstance(problem, ShardedProblem):
             raise ArgumentError(f"problem is a {type(problem).__name__}: must be a Problem of one process")
-        vars(self).update(vars(problem))
         dask_extra()
-        for name, part in (("model", problem.model), ("loss", problem.loss), ("residuals", problem.residuals_fun)):
-            check_sent(name, part)
+        for name, attribute in (("model", "model"), ("loss", "loss"), ("residuals", "fun")):
+            check_sent(name, getattr(problem, attribute, None))
         check_sent("problem", problem)
         self.problem, self.workers = problem, Workers(client)
         self.n_shards = self.workers.asked if n_shards is None else check_integer("n_shards", n_shards)
+
+    @property
+    def model(self) -> Any:
+        """The problem's."""
+        return self.problem.model
+
+    def describe(self) -> str:
+        """What messages call the functions that R is made by."""
+        return self.problem.describe()
 
     @property
     def round_trips(self) -> int:
@@ -103,19 +107,19 @@ class ShardedProblem(Problem):
         self.workers.settle(futures)  # from here on the caller may overwrite his arrays
         return Shards(futures)
 
-    def jacobian(self, theta: Any, batch: Any) -> ShardedLinearOperator:
-        """J of shape (M, P), its shards made and held by the workers; one round trip, which brings R."""
+    def linearise(self, theta: Any, batch: Any) -> tuple[Any, ShardedLinearOperator]:
+        """R of shape (M,), and J of shape (M, P), its shards made and held by the workers; one round trip."""
         theta = check_theta(theta)
-        shards, excerpts = self._on_parts("jacobian", theta, batch)
+        shards, excerpts = self._on_parts("linearise", theta, batch)
         facts, excerpts = self._fetch(self.workers.map(on_worker.facts, shards), excerpts)
-        check_apart(self.problem, "jacobian", theta, excerpts)
+        check_apart(self.problem, "linearise", theta, excerpts)
         for i, shard in enumerate(facts):
             for message in shard.warned:
                 warnings.warn(f"shard {i} of {len(facts)}: {message}", IndependentOfThetaWarning, stacklevel=2)
-        factors = [bool(f.layers) for f in facts]
-        if len(shards) > 1 and type(self.model) is MLP and self.rows != "per_output" and not all(factors):
-            raise coupled(self.problem)  # its loss, found out by `layered_jacobian`
-        return operator(self.workers, shards, facts)
+        if len(shards) > 1 and type(self.model) is MLP and not all(f.factored for f in facts):
+            raise coupled(self.problem)  # its loss, found out by `factored_jacobian`
+        R = np.concatenate([f.R for f in facts])
+        return R, operator(self.workers, shards, facts)
 
     def residuals(self, theta: Any, batch: Any) -> Any:
         """R of shape (M,) at θ; one round trip."""
@@ -150,12 +154,13 @@ class ShardedProblem(Problem):
 
     def _cut(self, batch: Any, theta: Any) -> list[Any]:
         """(x, y) in parts of whole micro-batches, checked as the problem checks them and sent as they are."""
-        if self.model is None:
+        problem = self.problem
+        if not isinstance(problem, Problem):
             raise ArgumentError("batch: conditions of one's own can't be cut; give scatter(...) a list of parts")
-        self._arrays(theta, batch)
+        problem.arrays(theta, batch)
         x, y = map(np.asarray, batch)
-        n, left_over = divmod(len(x), self.micro_batch)
+        n, left_over = divmod(len(x), problem.micro_batch)
         if left_over:
-            raise ArgumentError(f"micro_batch = {self.micro_batch}: must divide the batch size B = {len(x)}")
-        edges = np.linspace(0, n, min(self.n_shards, n) + 1).astype(int) * self.micro_batch
+            raise ArgumentError(f"micro_batch = {problem.micro_batch}: must divide the batch size B = {len(x)}")
+        edges = np.linspace(0, n, min(self.n_shards, n) + 1).astype(int) * problem.micro_batch
         return [(x[a:b], y[a:b]) for a, b in pairwise(edges)]

@@ -13,13 +13,14 @@ from typing import Any
 
 import numpy as np
 
+from ..arguments import check_columns
+from ..factored.blocks import BlocksLinearOperator
+from ..operators import ProductLinearOperator
 from . import shard as on_worker
-from .layered import LayeredLinearOperator
-from .operators import ProductLinearOperator
 from .workers import Workers
 
 
-class Rows:
+class ShardProducts:
     """The shards and their products. Apart from the operator so that nothing refers to itself: let go, it is freed."""
 
     def __init__(self, workers: Workers, shards: list[Any], sizes: list[int]) -> None:
@@ -47,11 +48,13 @@ class Rows:
 
     def sum(self, U: Any) -> Any:
         """Jᵀ U as a future: the parts are added, neighbours first, in an order that the number of shards fixes."""
-        sums, step = self.workers.map(on_worker.apply_adjoint, self.shards, np.split(U, self.edges[:-1])), 2
+        sums = self.workers.map(on_worker.apply_adjoint, self.shards, np.split(U, self.edges[:-1]))
+        reach = 2  # shards that a sum is over
         while len(sums) > 1:
             pairs = enumerate(zip(sums[::2], sums[1::2], strict=False))
-            added = [self.workers.submit(Fraction(n * step, len(self.shards)), on_worker.add, *p) for n, p in pairs]
-            sums, step = added + sums[2 * len(added) :], 2 * step
+            added = [self.workers.submit(Fraction(n * reach, len(self.shards)), on_worker.add, *p) for n, p in pairs]
+            sums = added + sums[2 * len(added) :]
+            reach *= 2
         return sums[0]
 
     def gram(self, c: float) -> Any:
@@ -73,71 +76,81 @@ class Rows:
 class ShardedLinearOperator(ProductLinearOperator):
     """J of shape (M, P) over shards that the workers hold; every product, of a vector or a block, is one round trip."""
 
-    def __init__(self, rows: Rows, facts: list[Any]) -> None:
-        R = np.concatenate([f.value for f in facts])
-        shape = (len(R), facts[0].P)
-        ProductLinearOperator.__init__(self, shape, facts[0].dtype, rows.jvp, rows.vjp, blocks=True, value=R)
-        self.rows = rows
+    exact = True  # each shard has decided what it is
+
+    def __init__(self, products: ShardProducts, facts: list[Any], counts: dict[str, int] | None = None) -> None:
+        shape = (sum(len(f.R) for f in facts), facts[0].P)
+        super().__init__(shape, facts[0].dtype, products.jvp, products.vjp, blocks=True, counts=counts)
+        self.products = products
 
     def gram_matvec(self, u: Any) -> Any:
         """J Jᵀu of shape (M,), counted as a product with each; one round trip."""
         for name in self.counts:
             self.counts[name] += 1
-        return self._product("J Jᵀu", self.rows.gram_matvec, u, self.shape[0])
+        return self._product("J Jᵀu", self.products.gram_matvec, u, self.shape[0])
 
 
-class ShardedFactorsLinearOperator(ShardedLinearOperator, LayeredLinearOperator):
+class ShardedFactorsLinearOperator(ShardedLinearOperator, BlocksLinearOperator):
     """The same where the shards are factors: JJᵀ, row norms, float64 and subsets come from them, and so does `tsqr`."""
 
-    def __init__(self, rows: Rows, facts: list[Any]) -> None:
-        ShardedLinearOperator.__init__(self, rows, facts)
-        self.m, self.shapes = facts[0].m, facts[0].layers
-        self.largest = max(f.scale for f in facts) or 1.0
+    tested = True
 
-    def scale(self) -> float:
-        """A power of two near the largest entry of J."""
-        return self.largest
+    def __init__(self, products: ShardProducts, facts: list[Any], counts: dict[str, int] | None = None) -> None:
+        super().__init__(products, facts, counts)
+        self.largest = max(f.scale for f in facts)
+        self.facts = facts
+
+    @property
+    def width(self) -> int:
+        """How many multiplications one entry of J Jᵀ takes."""
+        return int(self.facts[0].width)
+
+    def scale(self, rng: Any = 0) -> float:
+        """A power of two that is near a bound of J's entries; 0 for J = 0."""
+        return float(self.largest)
 
     def gram(self, c: float = 1.0) -> Any:
         """J Jᵀ/c² of shape (M, M), summed in float64; one round trip."""
-        return self.rows.gram(c)
+        return self.products.gram(c)
 
     def row_norms(self) -> Any:
         """‖J_α‖ of shape (M,) in float64; one round trip."""
-        return np.concatenate(self.rows.fetch(on_worker.row_norms))
+        return np.concatenate(self.products.fetch(on_worker.row_norms))
 
     def gather(self) -> Any:
         """The same operator with all its factors here: M × width numbers, one round trip."""
-        return on_worker.stacked(self.rows.workers.fetch(self.rows.shards))
+        return on_worker.stacked(self.products.workers.fetch(self.products.shards))
 
     def compressed(self) -> Any:
         """J's σ and left vectors in fewer columns, of the gathered factors: `tsqr` is for M of a few thousands."""
-        J = self.gather()
-        return J.compressed() if isinstance(J, LayeredLinearOperator) else J
+        return self.gather().compressed()
 
     def column_blocks(self) -> Iterator[Any]:
         """J[:, S] for consecutive column sets S, of the gathered factors."""
         return self.gather().column_blocks()
 
     def row_blocks(self) -> Iterator[Any]:
-        """Blocks B_i with Σ B_iᵀB_i = JᵀJ: not the rows, but the triangles of their QR, made by the workers."""
-        return iter(self.rows.fetch(on_worker.triangle))
+        """Blocks with the JᵀJ of J's rows: the triangles of their QR, made by the workers."""
+        return iter(self.products.fetch(on_worker.triangle))
 
     def float64(self) -> ProductLinearOperator:
         """The same operator with products in float64, counted with this one's."""
-        J = operator(self.rows.workers, self.rows.workers.map(on_worker.in_float64, self.rows.shards))
-        J.counts = self.counts
-        return J
+        workers = self.products.workers
+        return operator(workers, workers.map(on_worker.in_float64, self.products.shards), counts=self.counts)
 
     def restrict(self, columns: Any) -> ProductLinearOperator:
         """J[:, columns], every shard from its own factors."""
-        workers, shards = self.rows.workers, self.rows.shards
+        workers, shards = self.products.workers, self.products.shards
+        columns = check_columns(columns, self.shape[1])
         copies = workers.everywhere(workers.submit(0, on_worker.held, columns), len(shards))
-        return operator(workers, workers.map(on_worker.restricted, shards, copies))
+        return operator(workers, workers.map(on_worker.restricted, shards, copies), counts=self.counts)
 
 
-def operator(workers: Workers, shards: list[Any], facts: list[Any] | None = None) -> ShardedLinearOperator:
+def operator(
+    workers: Workers, shards: list[Any], facts: list[Any] | None = None, counts: dict[str, int] | None = None
+) -> ShardedLinearOperator:
     """J from its shards, by their `Facts`; one round trip where those are not given."""
     facts = facts or workers.fetch(workers.map(on_worker.facts, shards))
-    rows = Rows(workers, shards, [len(f.value) for f in facts])
-    return (ShardedFactorsLinearOperator if facts[0].layers else ShardedLinearOperator)(rows, facts)
+    products = ShardProducts(workers, shards, [len(f.R) for f in facts])
+    kind = ShardedFactorsLinearOperator if facts[0].factored else ShardedLinearOperator
+    return kind(products, facts, counts)

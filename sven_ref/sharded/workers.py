@@ -16,10 +16,10 @@ from itertools import count
 from time import sleep
 from typing import Any
 
+from ..errors import ClusterError
 from . import task as of_task
 from .cluster import NO_WORKERS, logged
 from .cluster_errors import LOST, NOBODY, Patience, check_client, check_sent, cluster_errors
-from .errors import ClusterError
 from .shard import held
 
 POLL = 5.0  # seconds from one look at who is alive to the next

@@ -12,42 +12,58 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .columns import ColumnsLinearOperator
-from .errors import IndependentOfThetaWarning
-from .layered import LayeredLinearOperator
+from ..errors import IndependentOfThetaWarning
+from ..factored import LayeredLinearOperator, cross_gram
 
 Recipe = tuple[Any, Any, Any]
 
 
 class Shard:
-    """J_i, or J_i[:, columns], as a worker holds it: `J`, and how it travels."""
+    """J_i, or J_i[:, columns], as a worker holds it: `R`, `J`, and how it travels.
 
-    def __init__(self, whole: Any, columns: Any = None, recipe: Recipe | None = None) -> None:
-        self.whole, self.columns, self.recipe = whole, columns, recipe
+    `whole` is J_i with all its columns: its factors, or, where `recipe` is given, what that makes.
+    """
+
+    def __init__(self, R: Any, whole: Any, columns: Any = None, recipe: Recipe | None = None) -> None:
+        self.R, self.whole, self.columns, self.recipe = R, whole, columns, recipe
         self.warned: list[str] = []
         self.J: Any = whole if columns is None else whole.restrict(columns)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        if not isinstance(self.whole, LayeredLinearOperator):
+        if self.recipe:
             return from_recipe, (self.recipe,)
-        return from_factors, (self.whole.inputs, self.whole.signals, self.whole.value, self.columns)
+        return from_factors, (self.R, *self.whole.factors(), self.whole.m, self.columns)
 
     def __sizeof__(self) -> int:  # what Dask weighs when it places tasks and watches memory
-        if isinstance(self.whole, LayeredLinearOperator):
-            return sum(a.nbytes for a in (*self.whole.inputs, *self.whole.signals))
-        return 4 * nbytes((self.recipe or ())[1:])
+        return 4 * nbytes(self.recipe[1:]) if self.recipe else nbytes(self.whole.factors())
 
 
 class Facts(NamedTuple):
-    """What the client is told of a shard: R_i, J_i's dtype and columns and largest entry, the layers of its factors."""
+    """What the client is told of a shard.
 
-    value: Any
+    Attributes
+    ----------
+    R : array of shape (M_i,)
+    dtype : dtype of J_i
+    P : int
+        How many columns J_i has.
+    factored : bool
+        Whether it is held as factors.
+    scale : float
+        See `scale` of operators; 0 for J_i = 0, and without factors.
+    width : int
+        How many multiplications an entry of the Gram matrix takes, with factors.
+    warned : list of str
+        Warnings of residuals off the tape.
+    """
+
+    R: Any
     dtype: Any
     P: int
+    factored: bool
     scale: float
-    layers: list[tuple[int, int]]  # empty where there are no factors
-    m: int
-    warned: list[str]  # of residuals off the tape
+    width: int
+    warned: list[str]
 
 
 def nbytes(data: Any) -> int:
@@ -73,17 +89,17 @@ def from_recipe(recipe: Recipe) -> Shard:
     problem, theta, part = recipe
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", IndependentOfThetaWarning)
-        J = problem.jacobian(aligned(theta), aligned(part() if callable(part) else part))
-        if J.by_tape:
+        R, J = problem.linearise(aligned(theta), aligned(part() if callable(part) else part))
+        if not J.exact:
             J.jvp(np.ones(J.shape[1], J.dtype))  # the first Jv decides what J is, and whether rows are off the tape
-    shard = Shard(J) if isinstance(J, LayeredLinearOperator) else Shard(J, recipe=recipe)
+    shard = Shard(R, J, recipe=None if J.factored else recipe)
     shard.warned = [str(w.message) for w in caught if issubclass(w.category, IndependentOfThetaWarning)]
     return shard
 
 
-def from_factors(inputs: Any, signals: Any, value: Any, columns: Any) -> Shard:
+def from_factors(R: Any, inputs: Any, signals: Any, m: int, columns: Any) -> Shard:
     """The shard that was sent as its factors."""
-    return Shard(LayeredLinearOperator(*map(aligned, (inputs, signals, value))), columns)
+    return Shard(aligned(R), LayeredLinearOperator(aligned(inputs), aligned(signals), m), columns)
 
 
 def dask_setup(worker: Any) -> None:
@@ -97,10 +113,10 @@ def held(x: Any) -> Any:
 
 
 def on_part(problem: Any, method: str, theta: Any, part: Any) -> Any:
-    """`jacobian` as a `Shard`, or `residuals` or `losses`, of one part of the batch."""
+    """`linearise` as a `Shard`, or `residuals` or `losses`, of one part of the batch."""
     failure: Exception
     try:
-        if method == "jacobian":
+        if method == "linearise":
             return from_recipe((problem, theta, part))
         return getattr(problem, method)(aligned(theta), aligned(part() if callable(part) else part))
     except RecursionError as error:  # Dask can't send a traceback of a thousand frames, and would wait for it
@@ -113,24 +129,20 @@ def on_part(problem: Any, method: str, theta: Any, part: Any) -> Any:
 def facts(shard: Shard) -> Facts:
     """What the client has to know."""
     J: Any = shard.J
-    if not isinstance(shard.whole, LayeredLinearOperator):
-        return Facts(J.value, J.dtype, J.shape[1], 1.0, [], 1, shard.warned)
-    layers = J.shapes if isinstance(J, LayeredLinearOperator) else [(J.shape[1], 0)]
-    signals = J.signals if isinstance(J, LayeredLinearOperator) else shard.whole.signals
-    scale = J.scale() if any(map(np.any, signals)) else 0.0  # all satisfied, or dead units: no say in the scale
-    return Facts(J.value, J.dtype, J.shape[1], scale, layers, shard.whole.m, shard.warned)
+    scale, width = (J.scale(), J.width) if J.factored else (0.0, 0)
+    return Facts(shard.R, J.dtype, J.shape[1], J.factored, scale, width, shard.warned)
 
 
 def apply(shard: Shard, V: Any) -> Any:
     """J_i V for a vector or a block V."""
     V = aligned(V)
-    return shard.J.jvp(V) if shard.J.blocks else shard.J @ V
+    return shard.J._matmat(V)
 
 
 def apply_adjoint(shard: Shard, U: Any) -> Any:
     """J_iᵀ U_i for a vector or a block U_i."""
     U = aligned(U)
-    return shard.J.vjp(U) if shard.J.blocks else shard.J.H @ U
+    return shard.J._rmatmat(U)
 
 
 def add(left: Any, right: Any) -> Any:
@@ -140,42 +152,31 @@ def add(left: Any, right: Any) -> Any:
 
 def restricted(shard: Shard, columns: Any) -> Shard:
     """J_i[:, columns], factors kept."""
-    return Shard(shard.whole, columns)
+    return Shard(shard.R, shard.whole, columns)
 
 
 def in_float64(shard: Shard) -> Shard:
     """J_i with products in float64."""
-    whole: Any = shard.whole
-    inputs, signals = ([a.astype(np.float64) for a in factors] for factors in (whole.inputs, whole.signals))
-    return Shard(LayeredLinearOperator(inputs, signals, whole.value), shard.columns)
+    return Shard(shard.R, shard.whole.float64(), shard.columns)
 
 
 def stacked(shards: list[Shard]) -> Any:
     """One operator of these shards' rows, all factors in one place."""
-    wholes: Any = [s.whole for s in shards]
-    inputs = [np.vstack(layer) for layer in zip(*(w.inputs for w in wholes), strict=True)]
-    signals = [np.vstack(layer) for layer in zip(*(w.signals for w in wholes), strict=True)]
-    J = LayeredLinearOperator(inputs, signals, np.concatenate([w.value for w in wholes]))
+    J = LayeredLinearOperator.stack([s.whole for s in shards])
     return J if shards[0].columns is None else J.restrict(shards[0].columns)
 
 
 def gram_block(A: Shard, B: Shard, c: float) -> Any:
-    """J_A J_Bᵀ/c² of shape (M_A, M_B), summed in float64: Σ_l (x̃_A x̃_Bᵀ) ∘ (g_A g_Bᵀ) where both are factors."""
+    """J_A J_Bᵀ/c² of shape (M_A, M_B), summed in float64."""
     if A is B:
         return A.J.gram(c)
-    G = np.zeros((A.J.shape[0], B.J.shape[0]))
-    if isinstance(A.J, ColumnsLinearOperator):
-        for block in stacked([A, B]).column_blocks():
-            block = block / np.float64(c)
-            G += block[: len(G)] @ block[len(G) :].T
-        return G
-    left: Any = A.J
-    right: Any = B.J
-    m = left.m
-    for x, g, y, h in zip(left.inputs, left.signals, right.inputs, right.signals, strict=True):
-        xy = x.astype(np.float64) @ y.astype(np.float64).T
-        products = xy * ((g / np.float64(c)) @ (h / np.float64(c)).T)
-        G += products.reshape(len(G), m, G.shape[1], m).sum(axis=(1, 3)) if m > 1 else products
+    if hasattr(A.J, "factors"):
+        return cross_gram(A.J, B.J, c)
+    M = A.J.shape[0]
+    G: Any = 0.0
+    for block in stacked([A, B]).column_blocks():
+        block = block / np.float64(c)
+        G = G + block[:M] @ block[M:].T
     return G
 
 

@@ -14,10 +14,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .errors import ArgumentError, IndependentOfThetaWarning
-from .jacobian import jacobian
-from .mlp import MLP
-from .residuals import Problem
+from ..errors import ArgumentError, IndependentOfThetaWarning
+from ..jacobian import linearise
+from ..nets.mlp import MLP
+from ..problem import Conditions, Problem
 from .shard import Shard, aligned, apply
 
 ROWS = 8  # of a part, on which it is tried
@@ -49,21 +49,21 @@ def excerpt(problem: Any, theta: Any, part: Any, result: Any) -> Excerpt:
         return a.reshape(M, -1, *a.shape[1:])[rows].reshape(-1, *a.shape[1:])
 
     if isinstance(result, Shard):
-        return Excerpt(of(x), of(y), of(result.J.value), of(apply(result, direction(aligned(theta)))))
+        return Excerpt(of(x), of(y), of(result.R), of(apply(result, direction(aligned(theta)))))
     return Excerpt(of(x), of(y), of(result), None)
 
 
-def keeps_apart(problem: Problem) -> bool:
+def keeps_apart(problem: Any) -> bool:
     """Whether no sample can have a say in another's row, by what the problem is made of.
 
     Conditions of one's own are those of their parts: there is no whole that could be otherwise.
     """
-    return problem.model is None or (
+    return isinstance(problem, Conditions) or (
         type(problem) is Problem and type(problem.model) is MLP and not callable(problem.loss)
     )
 
 
-def coupled(problem: Problem) -> ArgumentError:
+def coupled(problem: Any) -> ArgumentError:
     """The error for a problem whose rows change when the batch is cut elsewhere."""
     who = ["model"] * (type(problem.model) is not MLP) + ["loss"] * callable(problem.loss) or ["problem"]
     return ArgumentError(
@@ -73,7 +73,7 @@ def coupled(problem: Problem) -> ArgumentError:
     )
 
 
-def check_apart(problem: Problem, method: str, theta: Any, excerpts: list[Excerpt]) -> None:
+def check_apart(problem: Any, method: str, theta: Any, excerpts: list[Excerpt]) -> None:
     """Raise unless a few rows of each shard are the same in a batch of their own: R, or ℓ, and J w.
 
     The difference must be within √ε of |R| + |J w|, which no rounding reaches. Where R is not r but a power of ℓ,
@@ -89,24 +89,24 @@ def check_apart(problem: Problem, method: str, theta: Any, excerpts: list[Excerp
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", IndependentOfThetaWarning)  # the shards' own say which rows
-            J = jacobian(rows_of(problem, method, theta, (x, y)), theta)
+            values_here, J = linearise(rows_of(problem, method, theta, (x, y)), theta)
             slope = J.matvec(direction(theta))
     except Exception as error:
         error.add_note(f"on {len(x)} samples, a few of each shard: a model must take any number of them")
         raise
     values = np.concatenate([e.value for e in excerpts])
-    scale = np.abs(J.value).max() + np.abs(slope).max()
+    scale = np.abs(values_here).max() + np.abs(slope).max()
     eps = float(np.finfo(theta.dtype).eps)
-    if len(values) != len(J.value):
+    if len(values) != len(values_here):
         raise coupled(problem)
-    size = np.maximum(np.abs(values), np.abs(J.value))
+    size = np.maximum(np.abs(values), np.abs(values_here))
     one_output = problem.loss == "squared_error" and y.shape[1:] == (1,) and problem.micro_batch == 1
     is_r = problem.rows == "per_output" or (one_output and problem.rows != "unsigned" and problem.kappa == 1)
     loud = size > eps ** (min(problem.kappa, 1) / 4) * scale
     if method != "losses" and is_r:
         loud[:] = True
-    off = np.abs(values - J.value)
-    if method == "jacobian":
+    off = np.abs(values - values_here)
+    if method == "linearise":
         off = np.maximum(off, np.abs(np.concatenate([e.slope for e in excerpts]) - slope))
     if not np.all(off[loud] <= math.sqrt(eps) * scale):
         raise coupled(problem)
@@ -114,9 +114,9 @@ def check_apart(problem: Problem, method: str, theta: Any, excerpts: list[Excerp
         check_apart(problem, method, theta, excerpts[:1])
 
 
-def rows_of(problem: Problem, method: str, theta: Any, batch: Any) -> Any:
+def rows_of(problem: Any, method: str, theta: Any, batch: Any) -> Any:
     """θ -> ℓ or R of a batch, to be differentiated."""
     if method != "losses":
-        return problem.function(batch)
-    x, y = problem._arrays(theta, batch)
+        return problem.residual_function(batch)
+    x, y = problem.arrays(theta, batch)
     return lambda theta: problem.losses_of(problem.model(theta, x), y)

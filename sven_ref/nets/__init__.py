@@ -1,0 +1,1 @@
+"""Networks: `mlp`, the perceptron, and `flat`, the layout of its parameters in θ."""

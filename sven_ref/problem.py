@@ -1,0 +1,345 @@
+"""From a model and a loss to the residuals whose zeros Sven seeks.
+
+    unsigned      R_α = ℓ_α^{κ/2}                     so that Σ R_α^{2/κ} = Σ ℓ_α for every κ       (SPEC 2.1)
+    signed        R_α = sign(r_α)|r_α|^κ              where ℓ_α = r_α² with one scalar r_α          (SPEC 2.2)
+    per output    R_{αC+c} = r_{αc}                   κ = 1: the classical Gauss–Newton residual    (SPEC 2.3)
+    micro-batch   ℓ_α -> mean of m consecutive ℓ_α,   then unsigned; M = B/m                        (SPEC 2.4)
+
+Where the power is singular (unsigned κ < 2 at ℓ = 0, signed κ < 1 at r = 0) R_α = 0 and its row of J is zero: a
+satisfied condition asks for nothing (SPEC 2.5).
+
+Conditions of one's own, without a model, are their own residuals: `Conditions(fun)`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import autograd.numpy as np
+from autograd.tracer import getval
+
+from .arguments import as_array, check_choice, check_finite, check_integer, check_number, check_theta, renamed
+from .errors import ArgumentError, ShapeError
+from .factored import factored_jacobian
+from .jacobian import check_residuals, linearise, warn_independent
+from .losses import LOSSES, SQUARES, check_outputs, cross_entropy, power, signed_power
+from .nets.mlp import MLP
+from .operators import ProductLinearOperator
+from .tape import evaluate, name_of, users_code, vjp_and_value
+
+ROWS = (None, "unsigned", "signed", "per_output")
+
+
+class Residuals:
+    """What a step, a solver and the relatives ask for: R and J at (θ, batch), and L, its losses and its gradient.
+
+    `Problem` and `Conditions` are the two ways to have them.
+    """
+
+    model: Any = None
+    kappa = 1.0  # ℓ = R²
+
+    def residual_function(self, batch: Any) -> Callable[[Any], Any]:
+        """θ -> R of shape (M,), in `autograd.numpy`: `jacobian` of it is J by its definition."""
+        raise NotImplementedError
+
+    def describe(self) -> str:
+        """What messages call the functions that R is made by."""
+        raise NotImplementedError
+
+    @np.errstate(all="ignore")
+    def residuals(self, theta: Any, batch: Any) -> Any:
+        """R of shape (M,) at θ."""
+        theta = check_theta(theta)
+        fun = self.residual_function(batch)
+        return check_residuals(evaluate(fun, theta), fun)
+
+    @np.errstate(all="ignore")
+    def linearise(self, theta: Any, batch: Any) -> tuple[Any, ProductLinearOperator]:
+        """R of shape (M,) at θ and J of shape (M, P), a LinearOperator, from one pass."""
+        return linearise(self.residual_function(batch), theta)
+
+    def jacobian(self, theta: Any, batch: Any) -> ProductLinearOperator:
+        """J of shape (M, P) at θ, a LinearOperator: nothing of that size exists."""
+        R, J = self.linearise(theta, batch)
+        J.residuals = R  # for the old name, `J.value`
+        return J
+
+    @np.errstate(all="ignore")
+    def losses(self, theta: Any, batch: Any) -> Any:
+        """ℓ of shape (B,) at θ: R², one a condition."""
+        return self.residuals(theta, batch) ** 2
+
+    @np.errstate(all="ignore")
+    def loss_and_gradient(self, theta: Any, batch: Any) -> tuple[float, Any]:
+        """L, the mean of ℓ over the batch, and ∇L of shape (P,) in θ's dtype; both finite or a `NonFiniteError`."""
+        theta = check_theta(theta)
+        loss_of = self.loss_function(batch)
+        vjp, loss, on_tape = vjp_and_value(loss_of, theta)
+        return self._loss_and_gradient(theta, loss, vjp(np.ones_like(loss)), on_tape)
+
+    def loss_function(self, batch: Any) -> Callable[[Any], Any]:
+        """θ -> L, in `autograd.numpy`."""
+        residuals = self.residual_function(batch)
+
+        def loss(theta: Any) -> Any:
+            return np.mean(residuals(theta) ** 2)
+
+        loss.__qualname__ = self.describe()
+        return loss
+
+    def _loss_and_gradient(self, theta: Any, loss: Any, gradient: Any, on_tape: bool) -> tuple[float, Any]:
+        if not on_tape:
+            warn_independent(self.describe())
+        gradient = gradient.astype(theta.dtype, copy=False)
+        check_finite("gradient", gradient)
+        return float(loss), gradient
+
+
+class Conditions(Residuals):
+    """Conditions of one's own, R(θ) = 0, with losses ℓ = R².
+
+    Parameters
+    ----------
+    fun : callable(theta, batch) -> (M,)
+        Written in `autograd.numpy`. `batch` is whatever the function takes, and is handed on as it is.
+
+    Raises
+    ------
+    ArgumentError
+        `fun` is not callable.
+
+    Examples
+    --------
+    >>> import autograd.numpy as anp
+    >>> import sven_ref as sr
+    >>> circle_and_line = sr.Conditions(lambda theta, batch: anp.array([theta @ theta - 1, theta[0] - theta[1]]))
+    >>> theta, info = sr.step(circle_and_line, [1.0, 0.5], None, lr=1)
+    >>> info.rank
+    2
+    """
+
+    def __init__(self, fun: Callable[[Any, Any], Any]) -> None:
+        if not callable(fun):
+            raise ArgumentError(f"fun = {fun!r}: must be a function of (theta, batch) that returns residuals")
+        self.fun = fun
+
+    def residual_function(self, batch: Any) -> Callable[[Any], Any]:
+        """θ -> R of shape (M,)."""
+        own = copied(batch)
+
+        def residuals(theta: Any) -> Any:
+            return self.fun(theta, own)
+
+        residuals.__qualname__ = self.describe()
+        return residuals
+
+    def describe(self) -> str:
+        """The function's name."""
+        return name_of(self.fun)
+
+
+class Problem(Residuals):
+    """A model and a loss: `residuals`, `losses`, `linearise`, `loss_and_gradient` at (θ, batch).
+
+    Parameters
+    ----------
+    model : MLP or callable
+        Any model(theta, x) -> (B, C) written in `autograd.numpy`.
+    loss : str or callable
+        "squared_error", Σ_c (f_c − y_c)² with y of shape (B, C); "label_regression", Σ_c (f_c − [c = y])², and
+        "cross_entropy", with integer y of shape (B,); or loss(outputs, y) -> (B,), per-sample losses ≥ 0.
+    kappa : float > 0
+        Exponent of the decomposition; 2 as released, 1 is the one the theory is about (SPEC 2.6).
+    rows : None, "unsigned", "signed" or "per_output"
+        None: signed where the loss is the square of one scalar per sample, else unsigned. Signed and unsigned rows
+        give the same update where no residual is zero.
+    micro_batch : int ≥ 1
+        m: how many consecutive samples share a row; must divide B.
+
+    A batch is (x, y), arrays with samples first; floats are cast to θ's dtype.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import sven_ref as sr
+    >>> problem = sr.Problem(sr.MLP((1, 8, 1)), "squared_error")
+    >>> x = np.linspace(-1, 1, 4)[:, None]
+    >>> R, J = problem.linearise(problem.model.init(rng=0), (x, x**2))
+    >>> R.shape, J.shape
+    ((4,), (4, 25))
+    """
+
+    def __new__(cls, model: Any = None, *args: Any, residuals: Any = None, **options: Any) -> Any:
+        """`Problem(residuals=fun)` is the old name of `Conditions(fun)`."""
+        if residuals is None:
+            return super().__new__(cls)
+        if model is not None or args or options:
+            raise ArgumentError("model, loss, kappa, rows, micro_batch: must not be given with residuals=")
+        renamed("Problem(residuals=fun)", "Conditions(fun)")
+        return Conditions(residuals)
+
+    def __init__(
+        self,
+        model: Any = None,
+        loss: Any = "squared_error",
+        *,
+        kappa: float = 2,
+        rows: str | None = None,
+        micro_batch: int = 1,
+    ) -> None:
+        if not callable(model):
+            raise ArgumentError(
+                f"model = {model!r}: must be callable; residuals of one's own, without a model, are Conditions(fun)"
+            )
+        if not callable(loss):
+            check_choice("loss", loss, LOSSES)
+        check_choice("rows", rows, ROWS)
+        self.model, self.loss, self.rows = model, loss, rows
+        self.kappa = check_number("kappa", kappa, "> 0", lambda x: x > 0)
+        self.micro_batch = check_integer("micro_batch", micro_batch)
+        if rows in ("signed", "per_output") and (self.micro_batch != 1 or callable(loss) or loss not in SQUARES):
+            raise ArgumentError(f"rows = {rows!r}: must go with micro_batch = 1 and a loss of {', '.join(SQUARES)}")
+        if rows == "per_output" and self.kappa != 1:
+            raise ArgumentError(f"kappa = {self.kappa:g}: must be 1 when rows = 'per_output'")
+
+    def losses_of(self, f: Any, y: Any) -> Any:
+        """Outputs f of shape (B, C) -> per-sample losses ℓ of shape (B,)."""
+        B = check_outputs(f, y)
+        if callable(self.loss):
+            losses = self.loss(f, y)
+            if np.shape(losses) != (B,):
+                raise ShapeError(f"loss returned shape {np.shape(losses)}: must be (B,) = ({B},), a loss per sample")
+            if np.any(losses < 0):
+                raise ArgumentError(f"loss returned {getval(np.min(losses)):g}: per-sample losses must be ≥ 0")
+        elif self.loss == "cross_entropy":
+            losses = cross_entropy(f, y)
+        else:
+            losses = np.sum(SQUARES[self.loss](f, y) ** 2, axis=1)
+        check_finite("losses", losses)
+        return losses
+
+    def residuals_of(self, f: Any, y: Any) -> Any:
+        """Outputs f of shape (B, C) -> residuals R of shape (M,): the four lines at the head of this module."""
+        B = check_outputs(f, y)
+        square = None if callable(self.loss) else SQUARES.get(self.loss)
+        one_output = np.shape(f)[1] == 1
+        rows = self.rows or ("signed" if square and one_output and self.micro_batch == 1 else "unsigned")
+        if rows == "signed" and not one_output:
+            raise ArgumentError(f"rows = 'signed': must go with one output; the model returned shape {np.shape(f)}")
+        if square and rows != "unsigned":
+            return signed_power(np.reshape(square(f, y), (-1,)), self.kappa)
+        losses = self.losses_of(f, y)
+        if self.micro_batch > 1:
+            if B % self.micro_batch:
+                raise ArgumentError(f"micro_batch = {self.micro_batch}: must divide the batch size B = {B}")
+            losses = np.mean(np.reshape(losses, (-1, self.micro_batch)), axis=1)
+        return power(losses, self.kappa / 2)
+
+    def residual_function(self, batch: Any) -> Callable[[Any], Any]:
+        """θ -> R of shape (M,), in `autograd.numpy`: `jacobian(problem.residual_function(batch), θ)` defines J."""
+
+        def residuals(theta: Any) -> Any:
+            x, y = map(np.array, self.arrays(theta, batch))  # copies: a batch's buffer may be filled anew
+            return self.residuals_of(self.model(theta, x), y)
+
+        residuals.__qualname__ = self.describe()
+        return residuals
+
+    def function(self, batch: Any) -> Callable[[Any], Any]:
+        """The old name of `residual_function`."""
+        renamed("Problem.function", "Problem.residual_function")
+        return self.residual_function(batch)
+
+    def loss_function(self, batch: Any) -> Callable[[Any], Any]:
+        """θ -> L, the mean of ℓ over the batch, in `autograd.numpy`."""
+
+        def loss(theta: Any) -> Any:
+            x, y = map(np.array, self.arrays(theta, batch))
+            return np.mean(self.losses_of(self.model(theta, x), y))
+
+        loss.__qualname__ = self.describe()
+        return loss
+
+    def describe(self) -> str:
+        """What messages call the functions that R is made by."""
+        model = repr(self.model) if isinstance(self.model, MLP) else name_of(self.model)
+        return f"{model} with loss {name_of(self.loss) if callable(self.loss) else repr(self.loss)}"
+
+    @np.errstate(all="ignore")
+    def losses(self, theta: Any, batch: Any) -> Any:
+        """ℓ of shape (B,) at θ."""
+        theta = check_theta(theta)
+        x, y = map(np.array, self.arrays(theta, batch))
+
+        def losses(theta: Any) -> Any:
+            return self.losses_of(self.model(theta, x), y)
+
+        losses.__qualname__ = self.describe()
+        return evaluate(losses, theta)
+
+    @np.errstate(all="ignore")
+    def linearise(self, theta: Any, batch: Any) -> tuple[Any, ProductLinearOperator]:
+        """R of shape (M,) at θ and J of shape (M, P), a LinearOperator, from one pass.
+
+        An MLP gives J's factors (`factored`); a loss of one's own that couples samples, and every other model, give
+        products by autograd.
+        """
+        theta = check_theta(theta)
+        if type(self.model) is not MLP:
+            return linearise(self.residual_function(batch), theta)
+        x, y = self.arrays(theta, batch)
+        trusted = not callable(self.loss)
+
+        def residuals_of(f: Any) -> Any:
+            return self.residuals_of(f, y if trusted else np.array(y))  # a loss of one's own may write to it
+
+        residuals_of.__qualname__ = self.describe()
+        per_output = self.rows == "per_output"
+        R, J = factored_jacobian(self.model, theta, x, residuals_of, self.micro_batch, per_output, trusted)
+        return (R, J) if J is not None else linearise(self.residual_function(batch), theta)
+
+    @np.errstate(all="ignore")
+    def loss_and_gradient(self, theta: Any, batch: Any) -> tuple[float, Any]:
+        """L, the mean of ℓ over the batch, and ∇L of shape (P,) in θ's dtype; both finite or a `NonFiniteError`."""
+        theta = check_theta(theta)
+        if type(self.model) is not MLP:
+            return super().loss_and_gradient(theta, batch)
+        x, y = self.arrays(theta, batch)
+
+        def loss_of(f: Any) -> Any:
+            return np.mean(self.losses_of(f, np.array(y) if callable(self.loss) else y))
+
+        loss_of.__qualname__ = self.describe()
+        f, inputs, slopes = self.model.forward_with_slopes(theta, x)
+        vjp, loss, on_tape = vjp_and_value(loss_of, f, theta)
+        with users_code(loss_of, theta):
+            g = vjp(np.ones_like(loss))
+        signals = self.model.backpropagate(theta, slopes, g)
+        gradient = np.concatenate([(x.T @ g).ravel() for x, g in zip(inputs, signals, strict=True)])
+        return self._loss_and_gradient(theta, loss, gradient, on_tape)
+
+    def arrays(self, theta: Any, batch: Any) -> tuple[Any, Any]:
+        """(x, y) checked, floats in θ's dtype."""
+        if not isinstance(batch, tuple | list) or len(batch) != 2:
+            raise ShapeError(f"batch is a {type(batch).__name__}: must be a pair (x, y) of arrays, samples first")
+        x, y = (as_array(name, a) for name, a in zip("xy", batch, strict=True))
+        for name, array in (("x", x), ("y", y)):
+            if array.ndim == 0 or len(array) != len(x) or len(array) == 0:
+                raise ShapeError(f"x, y have shapes {x.shape}, {y.shape}: must have the same number ≥ 1 of samples")
+            check_finite(name, array)
+        if x.dtype.kind == "f" or isinstance(self.model, MLP):
+            x = x.astype(theta.dtype, copy=False)
+        if y.dtype.kind == "f" or self.loss == "squared_error":
+            y = y.astype(theta.dtype, copy=False)
+        return x, y
+
+
+def copied(batch: Any) -> Any:
+    """Arrays in tuples, lists and dicts, copied: what is recorded refers to them, and a buffer may be filled anew."""
+    if type(batch) in (tuple, list):
+        return type(batch)(map(copied, batch))
+    if type(batch) is dict:
+        return {name: copied(value) for name, value in batch.items()}
+    return batch.copy() if isinstance(batch, np.ndarray) else batch

@@ -1,0 +1,31 @@
+"""LAPACK on the matrix itself.
+
+J = U S Vᵀ          holds M × P numbers
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..operators import ProductLinearOperator, power_of_two
+from .contract import Triplets, resolution, svd
+
+LONG = 1 << 12  # rows that LAPACK's LQ, which adds term by term, does not get: Lε for equal terms would pass the floor
+
+
+def dense(J: ProductLinearOperator, k: int, rng: Any = 0) -> Triplets:
+    """All min(M, P) triplets of J, made by the fewer products: rows Jᵀe_α or columns Je_i."""
+    M, P = J.shape
+    if not J.exact:
+        J.scale(rng)  # for its dot-test: what follows uses one of the two products alone
+    A = J.to_dense()
+    c = power_of_two(float(np.abs(A).max()))
+    A = A / A.dtype.type(c)
+    if max(M, LONG) < P:
+        V, s, Ut = svd(A.T)
+        U, Vt = Ut.T, V.T
+    else:
+        U, s, Vt = svd(A)
+    return Triplets(U, s, Vt, c, "dense", resolution(J, J.dtype), squared=False)

@@ -1,0 +1,32 @@
+"""Eigenvectors of the smaller Gram matrix.
+
+    J Jᵀ = U S² Uᵀ  (M ≤ P)          JᵀJ = V S² Vᵀ  (P < M)
+
+JJᵀ is what the literature on wide networks calls the empirical neural tangent kernel, of the residuals. From factors it
+costs no product with J and is summed in float64; else it takes a product pair for each column.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..arguments import check_finite
+from ..operators import ProductLinearOperator
+from .contract import Triplets, squared_resolution, zero_triplets
+
+
+def gram(J: ProductLinearOperator, k: int, rng: Any = 0) -> Triplets:
+    """All min(M, P) triplets of J by an eigendecomposition in float64."""
+    M, P = J.shape
+    c = J.scale(rng)
+    if c == 0:
+        return zero_triplets(J, "gram")
+    G = J.gram(c) if M <= P else J.normal_matrix(c)
+    check_finite("J Jᵀ" if M <= P else "JᵀJ", G)
+    eigenvalues, W = np.linalg.eigh(G)
+    s, W = np.sqrt(np.maximum(eigenvalues[::-1], 0)), W[:, ::-1]
+    U, Vt = (W, None) if M <= P else (None, W.T)
+    floor = squared_resolution(J, J.gram_dtype)
+    return Triplets(U, s, Vt, c, "gram", floor, squared=True, sums=J.gram_dtype)

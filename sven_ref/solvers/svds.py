@@ -1,0 +1,90 @@
+"""ARPACK's Lanczos method on the smaller of JJᵀ and JᵀJ, by products alone.
+
+    J Jᵀ U = U S²  (M ≤ P)          `scipy.sparse.linalg.svds`  (P < M)
+
+Where M ≤ P the left vectors are all that is kept: U and S² are the eigenvectors and values of JJᵀ, and neither the
+P × k right vectors nor the SVD of them, with which `scipy.sparse.linalg.svds` ends, are ever made.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import scipy.sparse.linalg
+
+from ..operators import ProductLinearOperator, Scaled
+from .contract import DENSE, Triplets, squared_resolution, zero_triplets
+from .tsqr import tsqr
+
+FIRST = 16  # triplets that are asked for where k is left open
+
+
+def svds(J: ProductLinearOperator, k: int, rng: Any = 0) -> Triplets:
+    """The k + 1 largest triplets of J.
+
+    ARPACK can't give all n triplets: k + 1 ≥ n takes `tsqr`, and so does a spectrum on which it does not converge. A
+    Krylov space may also miss copies of a repeated σ; `misses_a_copy` looks for them, and what is found missing is for
+    `tsqr` too.
+    """
+    M, P = J.shape
+    if k + 1 >= min(M, P):
+        return tsqr(J, k)
+    c = J.scale(rng)
+    if c == 0:
+        return zero_triplets(J, "svds")
+    rng = np.random.default_rng(rng)
+    try:
+        if M <= P:
+            eigenvalues, U = scipy.sparse.linalg.eigsh(J.smaller_gram(c), k=k + 1, rng=rng)
+            s, Vt = np.sqrt(np.maximum(eigenvalues, 0)), None
+        else:
+            U, s, Vt = scipy.sparse.linalg.svds(Scaled(J, c), k=k + 1, rng=rng)
+    except scipy.sparse.linalg.ArpackError:  # no convergence: the spectrum does not fall
+        return tsqr(J, k)
+    order = np.argsort(-s)
+    Vt = None if Vt is None else Vt[order]
+    W = U if Vt is None else Vt.T
+    if misses_a_copy(J.smaller_gram(c), W, float(s[order[-1]]), rng):
+        return tsqr(J, k)
+    return Triplets(U[:, order], s[order], Vt, c, "svds", squared_resolution(J, J.dtype), squared=True, sums=J.dtype)
+
+
+def svds_until(J: ProductLinearOperator, below: Callable[[Triplets], bool], rng: Any = 0) -> Triplets:
+    """The triplets of J for a k that follows from the cut: for 16, 32, …, until the smallest σ found is `below` it.
+
+    Where a third of all n triplets is not enough, all of them are cheaper by `tsqr`, and so they are with factors; a J
+    that is too large to be made goes on by products.
+    """
+    n = min(J.shape)
+    most = n // 3 if J.shape[0] * J.shape[1] <= DENSE else n - 2
+    k = FIRST
+    while k <= most and not J.factored:
+        t = svds(J, k, rng)
+        if t.solver != "svds" or below(t):
+            return t
+        k *= 2
+    return tsqr(J, n, rng)
+
+
+def misses_a_copy(B: Any, W: Any, s: float, rng: Any) -> bool:
+    """Whether an eigenvalue of B above s² = σ²_{k+1} is left once its eigenvectors W are projected out.
+
+    One eigenvalue of (I − WWᵀ) B (I − WWᵀ), from a start vector of its own, to three digits.
+    """
+
+    def deflated(u: Any) -> Any:
+        u = B.matvec(u - W @ (W.T @ u))
+        return u - W @ (W.T @ u)
+
+    deflated_B = scipy.sparse.linalg.LinearOperator(B.shape, matvec=deflated, dtype=B.dtype)
+    try:
+        largest = scipy.sparse.linalg.eigsh(deflated_B, k=1, tol=1e-3, rng=rng, return_eigenvectors=False)[0]
+    except scipy.sparse.linalg.ArpackNoConvergence:
+        return True  # not known, so not trusted
+    except scipy.sparse.linalg.ArpackError:  # nothing is left: ARPACK has no word for a zero operator but an error
+        return False
+    eps = float(np.finfo(B.dtype).eps)
+    return bool(largest > s * s * (1 + 10 * math.sqrt(eps)) + eps)
