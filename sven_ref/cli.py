@@ -22,7 +22,7 @@ from typing import Any
 from . import __version__
 from .conformance import command as conformance
 from .errors import ArgumentError, SvenError, check_choice
-from .lab import command as lab
+from .lab import commands as lab
 from .lab.arguments import Help, with_underscores
 from .streams import Output, lasting
 

@@ -17,8 +17,8 @@ import numpy as np
 from ..errors import ArgumentError, NonFiniteError, check_number, check_theta
 from ..residuals import Problem
 from ..step import Sven
-from .baselines import BASELINES
-from .full_batch import lbfgs, least_squares
+from .optimizers import BASELINES
+from .optimizers.full_batch import lbfgs, least_squares
 
 
 @dataclass

@@ -24,12 +24,12 @@ from ..errors import NonFiniteError, check_integer, check_number
 from ..mlp import MLP
 from ..residuals import Problem
 from ..step import Sven
-from .baselines import Adam
-from .checkpoint import write_durably
 from .console import check_out, require, save_figures, writable
-from .single import DIVERGED
+from .optimizers import Adam
 from .tasks import Task, toy_1d, toy_function
-from .training import Epoch, History, train
+from .train import DIVERGED
+from .training.checkpoint import write_durably
+from .training.loop import Epoch, History, train
 
 SIZES, ACTIVATION, BATCH_SIZE = (1, 16, 16, 16, 1), "gelu", 32
 SHOWN_EPOCHS = (0, 1, 2, 5, 10, 15, 20)

@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 import sven_ref as sr
 from sven_ref.errors import ArgumentError
 from sven_ref.lab.conditions import METHODS, compare
-from sven_ref.lab.full_batch import lbfgs, least_squares
+from sven_ref.lab.optimizers.full_batch import lbfgs, least_squares
 
 RNG = np.random.default_rng(0)
 A, B = RNG.standard_normal((30, 6)), RNG.standard_normal((30, 2))
