@@ -16,7 +16,7 @@ import pytest
 from sven_ref import cli
 from sven_ref.errors import ArgumentError
 from sven_ref.lab.optimizers import options
-from sven_ref.lab.paper import protocols, reproduce, studies, study_cells, tables
+from sven_ref.lab.paper import best_of, protocols, reproduce, studies, study_cells, tables
 from sven_ref.lab.tasks import TASKS
 from sven_ref.lab.training import pool
 from sven_ref.lab.training.execution import execute
@@ -265,7 +265,7 @@ def test_the_expected_best_is_the_mean_over_all_subsets():
     losses = [0.1, 0.2, 0.5, 3.0, 4.0]
     for n in range(1, 6):
         subsets = [min(s) for s in combinations(losses, n)]
-        assert studies.expected_best(losses, n) == pytest.approx(np.mean(subsets), rel=1e-14)
+        assert best_of.expected_best(losses, n) == pytest.approx(np.mean(subsets), rel=1e-14)
 
 
 SETTINGS_OF = studies.settings_of

@@ -4,13 +4,8 @@
 
 Results are appended as they come, one line a cell, and a cell that has its line is not run again. A cell that diverged
 has no value, is counted as finished/attempted, and enters no mean (SPEC 8). Where settings are chosen, it is by the
-fewest diverged and then by the lowest mean validation loss.
-
-The best of n trials drawn without replacement from N, with losses v_1 ≤ … ≤ v_N, is expected to be
-
-    Σ_i v_i C(N − i, n − 1)/C(N, n)
-
-where a trial that diverged counts as the untrained loss: one keeps the start.
+fewest diverged and then by the lowest mean validation loss. Where trials are budgeted (`best_of`), one that diverged
+counts as the untrained loss: one keeps the start.
 """
 
 from __future__ import annotations
@@ -20,7 +15,7 @@ import tomllib
 from collections.abc import Callable, Sequence
 from functools import partial
 from importlib.resources import files
-from math import comb, inf
+from math import inf
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -36,6 +31,7 @@ from ..training.loop import measure
 from ..training.pool import run_all
 from ..training.run import use_data
 from ..versions import made_by_others, versions
+from .best_of import expected_best
 from .study_cells import STUDIES, Cell
 from .tables import mean_std, number, pair
 
@@ -198,12 +194,6 @@ def budgets(points: Sequence[Result]) -> list[Result]:
             val = [expected_best(losses, n), 0.0]
             curves.append({"line": line, "x": n, "val": val, "attempted": len(mine), "finished": finished})
     return curves
-
-
-def expected_best(losses: Sequence[float], n: int) -> float:
-    """The expected smallest of n losses drawn without replacement; `losses` ascending."""
-    N = len(losses)
-    return sum(v * comb(N - i, n - 1) for i, v in enumerate(losses, 1)) / comb(N, n)
 
 
 def table(points: Sequence[Result]) -> tuple[list[str], list[list[str]]]:

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from ...paper.studies import expected_best
+from ...paper.best_of import expected_best
 from ..arms import Tables
 from ..claim import Claim, Effort, Verdict
 from ..comparisons import counted, decades, factor, lines
