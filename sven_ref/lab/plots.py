@@ -7,7 +7,7 @@ from typing import Any
 
 BLUE, RED, GREEN, PINK, AMBER, SKY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"
 CYCLE = (BLUE, RED, GREEN, PINK, AMBER, SKY)
-GREY = "#666666"
+GREY, BLACK = "#666666", "#000000"
 
 
 def dots(axes: Any, groups: Mapping[str, Sequence[float]], label: str, logarithmic: bool = True) -> None:

@@ -10,21 +10,22 @@ from typing import Any
 
 import numpy as np
 
+from ..plots import AMBER, BLACK, BLUE, GREEN, GREY, PINK, RED, SKY
 from .protocols import Method, Protocol
 
-# Okabe & Ito's colours, told apart by every kind of colour vision, and line styles where they run out.
+# Line styles tell apart where the colours run out.
 STYLES = {
-    "sven": ("#0072B2", "-"),
-    "adam": ("#D55E00", "-"),
-    "sgd": ("#009E73", "-"),
-    "lbfgs": ("#CC79A7", "-"),
-    "hig": ("#E69F00", "-"),
-    "polyak": ("#000000", ":"),
-    "momentum": ("#009E73", "--"),
-    "adamw": ("#D55E00", "--"),
-    "rmsprop": ("#56B4E9", "--"),
-    "gauss-newton": ("#666666", "-"),
-    "lm": ("#666666", "--"),
+    "sven": (BLUE, "-"),
+    "adam": (RED, "-"),
+    "sgd": (GREEN, "-"),
+    "lbfgs": (PINK, "-"),
+    "hig": (AMBER, "-"),
+    "polyak": (BLACK, ":"),
+    "momentum": (GREEN, "--"),
+    "adamw": (RED, "--"),
+    "rmsprop": (SKY, "--"),
+    "gauss-newton": (GREY, "-"),
+    "lm": (GREY, "--"),
 }
 
 
@@ -101,7 +102,7 @@ def decompositions(axes: Any, methods: Sequence[Method], groups: dict[str, list[
         measured = [e for e in epochs if e["spectrum"]]
         if m.optimizer != "sven" or not measured:
             continue
-        for e, colour in zip(measured[:: max(1, len(measured) - 1)], ("#56B4E9", "#0072B2"), strict=False):
+        for e, colour in zip(measured[:: max(1, len(measured) - 1)], (SKY, BLUE), strict=False):
             sigma = np.array(e["spectrum"])
             axes.semilogy(range(1, len(sigma) + 1), sigma, ".-", color=colour, label=f"epoch {e['epoch']}")
         if "rtol" in m.options:

@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")  # Okabe & Ito
+from ..plots import BLACK, CYCLE
+
+COLOURS = (*CYCLE, BLACK)
 AXES = {
     "micro-batch": "samples that share a row, m",
     "param-fraction": "part of the parameters, f",
