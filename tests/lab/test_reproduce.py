@@ -224,7 +224,7 @@ def test_workers_end_with_their_parent(tmp_path):
         "if __name__ == '__main__': list(run_all(job, [0], 1))\n"
     )
     (tmp_path / "parent.py").write_text(code)
-    env = os.environ | {"PYTHONPATH": str(Path(pool.__file__).parents[2])}
+    env = os.environ | {"PYTHONPATH": str(Path(pool.__file__).parents[3])}
     parent = subprocess.Popen([sys.executable, str(tmp_path / "parent.py")], env=env)
     for _ in range(300):
         if pids := [int(p.name) for p in tmp_path.iterdir() if p.name.isdigit()]:
