@@ -10,7 +10,7 @@ from numpy.polynomial import chebyshev
 
 import sven_ref as sr
 from sven_ref.lab.conditions import compare
-from sven_ref.lab.full_batch import least_squares
+from sven_ref.lab.optimizers.full_batch import least_squares
 
 n_u, n_q, m = 20, 8, 30
 

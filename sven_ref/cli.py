@@ -23,7 +23,7 @@ from . import __version__
 from .arguments import check_choice
 from .conformance import command as conformance
 from .errors import ArgumentError, SvenError
-from .lab import command as lab
+from .lab import commands as lab
 from .lab.arguments import Help, with_underscores
 from .streams import Output, lasting
 

@@ -112,6 +112,71 @@ def test_there_are_no_cycles():
         assert not graph
 
 
+SHARED = {"console", "plots", "versions"}
+RUNS = {"tasks", "optimizers", "training", "paper"}
+CLAIM = {"claims", "plots", *RUNS}
+LAB = {  # each room of the lab, from below, and the others that it may know
+    "arguments": set(),
+    "console": set(),
+    "plots": set(),
+    "versions": set(),
+    "scale": set(),
+    "tasks": set(),
+    "optimizers": set(),
+    "conditions": {"optimizers"},
+    "training": {"tasks", "optimizers", "console", "versions"},
+    "paper": {"tasks", "optimizers", "training", *SHARED},
+    "claims": {"arguments", *SHARED, *RUNS},
+    "claims.algebra": CLAIM,
+    "claims.cost": CLAIM,
+    "claims.training": CLAIM,
+    "claims.measurement": CLAIM,
+    "train": {*SHARED, *RUNS},
+    "demo": {"train", "tasks", "optimizers", "training", *SHARED},
+    "commands": {"arguments", "train", "demo", "claims", *RUNS},
+}
+COMMANDS = {"paper.reproduce", "paper.studies", "claims.command", "claims.page", "claims.ledger", "claims.registry"}
+
+
+def room_of_lab(name):
+    """The key of LAB that a dotted name below `sven_ref.lab` lies in."""
+    two = ".".join(name.split(".")[:2])
+    return two if two in LAB else name.partition(".")[0]
+
+
+def lab_imports(path):
+    """Names below `sven_ref.lab` that a file of it imports."""
+    return {name.removeprefix("sven_ref.lab.") for name in imports(path) if name.startswith("sven_ref.lab.")}
+
+
+LAB_FILES = {
+    path: room_of_lab(".".join(path.relative_to(PACKAGE / "lab").with_suffix("").parts))
+    for path in sorted((PACKAGE / "lab").rglob("*.py"))
+    if path != PACKAGE / "lab" / "__init__.py"
+}
+
+
+@pytest.mark.parametrize("path", LAB_FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_arrows_of_the_lab(path):
+    mine, names = LAB_FILES[path], lab_imports(path)
+    assert {room_of_lab(name) for name in names} <= {mine, *LAB[mine]}
+    if mine.startswith("claims."):  # a claim knows runs and statistics, and neither who asks for it nor its page
+        assert not {".".join(name.split(".")[:2]) for name in names} & COMMANDS
+
+
+def test_the_lab_is_in_rooms_without_cycles():
+    """The table stands from below: a room knows only rooms above its line."""
+    order = list(LAB)
+    assert set(LAB_FILES.values()) == set(LAB)
+    assert all(order.index(other) < order.index(name) for name, known in LAB.items() for other in known)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_no_file_takes_private_names_of_another(path):
+    names = {name.rpartition(".")[2] for name in imports(path) if name.startswith("sven_ref.")}
+    assert not {name for name in names if name.startswith("_") and not name.startswith("__")}
+
+
 @pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
 def test_importing_needs_only_the_runtime_dependencies(path):
     foreign = {name.split(".")[0] for name in imports(path, top_level=True)} - {"sven_ref"}

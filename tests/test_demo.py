@@ -11,9 +11,10 @@ import pytest
 import sven_ref as sr
 from sven_ref import cli
 from sven_ref.errors import ArgumentError, MissingExtraError
-from sven_ref.lab import demo, training
-from sven_ref.lab.baselines import Adam
+from sven_ref.lab import demo
+from sven_ref.lab.optimizers import Adam
 from sven_ref.lab.tasks import Task, toy_1d
+from sven_ref.lab.training import loop
 
 SHORT = ["demo", "--epochs", "1"]
 
@@ -112,7 +113,7 @@ def test_epochs_see_every_example_once_and_the_online_loss_is_weighted_by_exampl
             seen.append(batch[0])
             return theta, sr.step(problem, theta, batch, lr=0, k=1)[1]
 
-    history = training.train(problem, theta, Still(), task, epochs=2, batch_size=32, seed=1)
+    history = loop.train(problem, theta, Still(), task, epochs=2, batch_size=32, seed=1)
     assert [len(x) for x in seen] == [32, 32, 6] * 2
     for epoch in (seen[:3], seen[3:]):
         np.testing.assert_array_equal(np.sort(np.concatenate(epoch), axis=0), np.sort(task.train[0], axis=0))
@@ -127,7 +128,7 @@ def test_divergence_is_a_result_with_a_reason(opt):
     task, net, problem = small_task()
     x, y = task.train
     broken = Task("broken", (x, np.where(np.arange(len(y)) == 3, np.nan, y.T).T), task.val, task.test, 0.0, 1.0)
-    history = training.train(problem, net.init(0), opt(), broken, epochs=3, batch_size=32, seed=0)
+    history = loop.train(problem, net.init(0), opt(), broken, epochs=3, batch_size=32, seed=0)
     assert history.diverged
     assert "y: 1 of" in history.reason or "not finite" in history.reason
     assert len(history.epochs) == 1  # the untrained one
@@ -136,7 +137,7 @@ def test_divergence_is_a_result_with_a_reason(opt):
 
 def test_ten_times_the_untrained_loss_is_divergence():
     task, net, problem = small_task()
-    history = training.train(problem, net.init(0), Adam(lr=100.0), task, epochs=1, batch_size=32, seed=0)
+    history = loop.train(problem, net.init(0), Adam(lr=100.0), task, epochs=1, batch_size=32, seed=0)
     assert history.diverged
     assert "10 × the untrained" in history.reason
 

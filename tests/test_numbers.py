@@ -19,9 +19,11 @@ import scipy.optimize
 import sven_ref as sr
 from sven_ref import pinv, streams
 from sven_ref.conformance import loader
-from sven_ref.lab import demo, protocols, scale, step_cost
-from sven_ref.lab.mnist import N_VAL
+from sven_ref.lab import demo
+from sven_ref.lab.paper import protocols
+from sven_ref.lab.scale import step_cost, tables
 from sven_ref.lab.tasks import TASKS
+from sven_ref.lab.tasks.mnist import N_VAL
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -178,13 +180,13 @@ NUMBERS = {
         "1e-12": lambda: True,  # a constant that was not taken
     },
     "laboratory": {
-        "256": lambda: has("sven_ref/lab/checkpoint.py", "hashlib.sha256"),
+        "256": lambda: has("sven_ref/lab/training/checkpoint.py", "hashlib.sha256"),
         "2026": lambda: "2026-09" in protocols.read()[0],
         "640": lambda: protocols.read()[1]["mnist-ce"].batch_size * bench_sharded.MNIST_NET[-1] == 640,
     },
     "results": {
         **{str(P): lambda P=P, sizes=sizes: sr.MLP(sizes).n_params == P for P, sizes in SIZES.items()},
-        **{n: lambda n=n: has("sven_ref/lab/protocols.toml", n) for n in PUBLISHED},
+        **{n: lambda n=n: has("sven_ref/lab/paper/protocols.toml", n) for n in PUBLISHED},
         "60000": lambda: True,  # MNIST's training images; the file is checked in tests/lab
         "10000": lambda: N_VAL == 10_000,
         "640": lambda: 64 * 10 == 640,  # outputs of a batch
@@ -195,7 +197,7 @@ NUMBERS = {
         "3.7e-3": lambda: near("3.7e-3", last_losses(2)),
         "0.010": lambda: round(harder_split(), 3) == 0.010,
         "0.003": lambda: round(published_split(), 3) == 0.003,
-        "0.0544": lambda: has("sven_ref/lab/protocols.toml", "test = 0.05439"),
+        "0.0544": lambda: has("sven_ref/lab/paper/protocols.toml", "test = 0.05439"),
     },
     "scale": {
         "784": lambda: bench_sharded.MNIST_NET == (784, 32, 32, 32, 10),
@@ -205,9 +207,9 @@ NUMBERS = {
         "0.011": lambda: MACHINE.trip == 0.011,
         "0.006": lambda: MACHINE.hop == 0.006,
         "0.00025": lambda: MACHINE.task == 0.00025,
-        "200": lambda: has("sven_ref/lab/scale.py", 'add_argument("--pairs", type=int, default=200'),
+        "200": lambda: has("sven_ref/lab/scale/tables.py", 'add_argument("--pairs", type=int, default=200'),
         "5e9": lambda: near("5e9", MACHINE.memory / 4 / MACHINE.word),
-        "1e10": lambda: {scale.cell(s, 1e2, 1e10, 64, 200, MACHINE) for s in scale.SOLVERS[:5]} == {"θ"},
+        "1e10": lambda: {tables.cell(s, 1e2, 1e10, 64, 200, MACHINE) for s in tables.SOLVERS[:5]} == {"θ"},
         "4.5e4": lambda: near("4.5e4", math.sqrt(MACHINE.memory / 40)),
         "1e4": lambda: 9 * 1e4**3 / MACHINE.lapack == 9,
         "1e5": lambda: 9 * 1e5**3 / MACHINE.lapack == 2.5 * 3600,
@@ -218,8 +220,8 @@ NUMBERS = {
         "7e7": lambda: near("7e7", MACHINE.memory / (4 * 74 * MACHINE.word)),
         "1e11": lambda: layers_fit(1e11, 64),
         "5e4": lambda: near("5e4", breaks_even()),
-        "1e+04": lambda: scale.POINT == (1e4, 1e9),
-        "1e+09": lambda: scale.POINT == (1e4, 1e9),
+        "1e+04": lambda: tables.POINT == (1e4, 1e9),
+        "1e+09": lambda: tables.POINT == (1e4, 1e9),
         "3e-4": lambda: near("3e-4", math.sqrt(EPS32)),
     },
     "spec": {

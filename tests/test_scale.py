@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from sven_ref.lab import scale, step_cost
-from sven_ref.lab.step_cost import Machine, cost, operations
+from sven_ref.lab.scale import step_cost, tables
+from sven_ref.lab.scale.step_cost import Machine, cost, operations
 
 M64 = Machine()
 
 
 def test_the_page_has_what_the_command_prints(capsys):
-    scale.main([])
+    tables.main([])
     page = (Path(__file__).parent.parent / "docs" / "scale.md").read_text().splitlines()
     rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("|")]
     assert len(rows) > 80
@@ -22,12 +22,12 @@ def test_the_page_has_what_the_command_prints(capsys):
 
 def test_every_cell_as_csv(capsys):
     """The grid's words and seconds are those of the rows."""
-    scale.main(["--csv"])
+    tables.main(["--csv"])
     rows = list(csv.DictReader(capsys.readouterr().out.splitlines()))
     assert len(rows) == 6 * 7 * 5
     for row in rows:
         M, P = float(row["M"]), float(row["P"])
-        shown = scale.cell(row["solver"], M, P, 64, 200, M64)
+        shown = tables.cell(row["solver"], M, P, 64, 200, M64)
         assert shown == row["stopped_by"] or float(row["seconds"]) == pytest.approx(
             float(shown.removesuffix(" h").replace(",", "")) * (3600 if shown.endswith("h") else 1), rel=0.051, abs=1800
         )
@@ -111,10 +111,10 @@ def test_a_gram_step_of_few_rows_costs_what_a_gradient_does():
 
 
 def test_memory_and_time_stop_a_solver():
-    assert scale.cell("gram", 1e5, 1e6, 64, 200, M64) == "client"
-    assert scale.cell("svds", 1e2, 1e12, 64, 200, M64) == "θ"
-    assert scale.cell("randomized", 1e2, 1e8, 64, 200, M64) == "node"
-    assert scale.cell("tsqr", 1e4, 1e9, 64, 200, M64).endswith(" h")
+    assert tables.cell("gram", 1e5, 1e6, 64, 200, M64) == "client"
+    assert tables.cell("svds", 1e2, 1e12, 64, 200, M64) == "θ"
+    assert tables.cell("randomized", 1e2, 1e8, 64, 200, M64) == "node"
+    assert tables.cell("tsqr", 1e4, 1e9, 64, 200, M64).endswith(" h")
 
 
 def test_what_has_no_formula():
@@ -133,7 +133,7 @@ def test_what_has_no_formula():
 )
 def test_options_that_can_not_be(options, why, capsys):
     with pytest.raises(SystemExit):
-        scale.main(options)
+        tables.main(options)
     out, err = capsys.readouterr()
     assert not out
     assert why in err

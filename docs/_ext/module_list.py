@@ -12,8 +12,17 @@ PACKAGE = Path(__file__).parent.parent.parent / "sven_ref"
 ROOMS = {
     ".": "The core",
     "conformance": "`conformance`: vectors for other implementations",
-    "lab": "`lab`: tasks, baselines, training, the paper's comparisons",
+    "lab": "`lab`: the commands, and what they share",
+    "lab/tasks": "`lab/tasks`: what the optimizers are compared on",
+    "lab/optimizers": "`lab/optimizers`: what Sven is compared with",
+    "lab/training": "`lab/training`: runs, recorded and resumed",
+    "lab/paper": "`lab/paper`: the paper's comparisons and ablations",
+    "lab/scale": "`lab/scale`: what a step costs past one machine",
     "lab/claims": "`lab/claims`: the ledger of claims",
+    "lab/claims/algebra": "`lab/claims/algebra`: identities",
+    "lab/claims/cost": "`lab/claims/cost`: what a step costs",
+    "lab/claims/training": "`lab/claims/training`: what training shows",
+    "lab/claims/measurement": "`lab/claims/measurement`: how it was measured",
 }
 
 

@@ -18,8 +18,8 @@ from ..arguments import check_number, check_theta
 from ..errors import ArgumentError, NonFiniteError
 from ..problem import Problem
 from ..step import Sven
-from .baselines import BASELINES
-from .full_batch import lbfgs, least_squares
+from .optimizers import BASELINES
+from .optimizers.full_batch import lbfgs, least_squares
 
 
 @dataclass
@@ -75,9 +75,9 @@ METHODS: dict[str, Callable[[], Callable[..., tuple[Any, int]]]] = {
 def compare(
     problem: Problem, theta: Any, *, target: float = 1e-10, methods: Sequence[str] = tuple(METHODS)
 ) -> dict[str, Solution]:
-    """Solve `problem`, given by `residuals=`, from θ of shape (P,) with each method; θ is left alone."""
+    """Solve `problem`, given by `Conditions`, from θ of shape (P,) with each method; θ is left alone."""
     if problem.model is not None:
-        raise ArgumentError("problem: must be given by residuals=, conditions without a batch")
+        raise ArgumentError("problem: must be Conditions, without a batch")
     theta, solutions = check_theta(theta), {}
     check_number("target", target, "> 0", lambda x: x > 0)
 

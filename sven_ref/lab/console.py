@@ -88,8 +88,8 @@ def environment(**variables: str) -> Iterator[None]:
 
 
 @contextmanager
-def bar(console: Any, what: str, total: int) -> Iterator[Callable[[int, str], None]]:
-    """Gives update(completed, note): a progress bar on a terminal, and silence elsewhere."""
+def bars(console: Any, note: str, *, left: bool = False) -> Iterator[Any]:
+    """rich's `Progress` on a terminal, and silence elsewhere: a bar, n/N, `note`, the time so far, and that `left`."""
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
@@ -99,18 +99,18 @@ def bar(console: Any, what: str, total: int) -> Iterator[Callable[[int, str], No
         TimeRemainingColumn,
     )
 
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[note]}"),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
-        task = bars.add_task(what, total=total, note="")
-        yield lambda completed, note: bars.update(task, completed=completed, note=note)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn(note))
+    ending = (TextColumn("left"), TimeRemainingColumn()) if left else ()
+    with Progress(*columns, TimeElapsedColumn(), *ending, console=console, disable=not console.is_terminal) as shown:
+        yield shown
+
+
+@contextmanager
+def bar(console: Any, what: str, total: int) -> Iterator[Callable[[int, str], None]]:
+    """Gives update(completed, note): a progress bar on a terminal, and silence elsewhere."""
+    with bars(console, "{task.fields[note]}", left=True) as shown:
+        task = shown.add_task(what, total=total, note="")
+        yield lambda completed, note: shown.update(task, completed=completed, note=note)
 
 
 def rich_table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> Any:

@@ -9,32 +9,31 @@ from __future__ import annotations
 
 import json
 import math
-import platform
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from .. import __version__
 from ..arguments import check_integer, check_number
 from ..errors import NonFiniteError
 from ..nets.mlp import MLP
 from ..problem import Problem
 from ..step import Sven
-from .baselines import Adam
-from .checkpoint import write_durably
-from .console import check_out, require, save_figures, writable
-from .single import DIVERGED
+from .console import bars, check_out, require, save_figures, writable
+from .optimizers import Adam
+from .plots import BLUE, RED, SKY
 from .tasks import Task, toy_1d, toy_function
-from .training import Epoch, History, train
+from .train import DIVERGED
+from .training.checkpoint import write_durably
+from .training.loop import Epoch, History, train
+from .versions import versions
 
 SIZES, ACTIVATION, BATCH_SIZE = (1, 16, 16, 16, 1), "gelu", 32
 SHOWN_EPOCHS = (0, 1, 2, 5, 10, 15, 20)
-COLOURS = {"Sven": "#0072B2", "Adam": "#D55E00"}  # Okabe & Ito: told apart by every kind of colour vision
+COLOURS = {"Sven": BLUE, "Adam": RED}
 
 
 def run(
@@ -102,8 +101,7 @@ def run(
 
     results = {
         "settings": settings | {"task": task.name, "sizes": SIZES, "activation": ACTIVATION, "batch_size": BATCH_SIZE},
-        "versions": {"python": platform.python_version(), "sven_ref": __version__}
-        | {package: version(package) for package in ("numpy", "scipy", "autograd")},
+        "versions": versions(),
         "histories": {name: history.to_dict() for name, history in histories.items()},
     }
     write_durably(folder / "demo.json", json.dumps(results, indent=1, allow_nan=False).encode() + b"\n")
@@ -125,22 +123,13 @@ def command(**options: Any) -> int:
 @contextmanager
 def progress(console: Any, epochs: int) -> Iterator[Callable[[str], Callable[[Epoch], None]]]:
     """Gives `report`, and report(name) is an `on_epoch`: a bar of that name on a terminal, else a line an epoch."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("epochs, validation loss {task.fields[loss]}"),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
+    with bars(console, "epochs, validation loss {task.fields[note]}") as shown:
 
         def report(name: str) -> Callable[[Epoch], None]:
-            bar = bars.add_task(name, total=epochs, loss="—")
+            bar = shown.add_task(name, total=epochs, note="—")
 
             def on_epoch(e: Epoch) -> None:
-                bars.update(bar, completed=e.epoch, loss=f"{e.val_loss:.2e}")
+                shown.update(bar, completed=e.epoch, note=f"{e.val_loss:.2e}")
                 if not console.is_terminal:
                     console.print(f"{name}  epoch {e.epoch:2}/{epochs}  validation loss {e.val_loss:.2e}")
 
@@ -208,7 +197,7 @@ def figure(histories: dict[str, History], task: Task, net: MLP, rtol: float) -> 
     curves.legend()
 
     measured, eps = [e for e in histories["Sven"].epochs if e.spectrum], float(np.finfo(np.float32).eps)
-    for e, colour, marker in zip(measured[:: max(1, len(measured) - 1)], ("#56B4E9", "#0072B2"), "os", strict=False):
+    for e, colour, marker in zip(measured[:: max(1, len(measured) - 1)], (SKY, BLUE), "os", strict=False):
         sigma = np.array(e.spectrum)
         label = f"first step of epoch {e.epoch}"
         spectra.semilogy(range(1, len(sigma) + 1), sigma, color=colour, marker=marker, ms=4, label=label)

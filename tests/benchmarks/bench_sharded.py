@@ -24,7 +24,7 @@ from time import perf_counter
 import numpy as np
 
 import sven_ref as sr
-from sven_ref.lab import step_cost
+from sven_ref.lab.scale import step_cost
 from sven_ref.sharded import ShardedProblem, connect
 from sven_ref.sharded.shard import held
 from sven_ref.sharded.workers import Workers
@@ -239,7 +239,7 @@ def run_memory(_):
 
 
 def square_net(w, M):
-    """(problem, θ, batch) of the net of `sven_ref.lab.step_cost`: 24 square layers, P = 24 w (w + 1), float32."""
+    """(problem, θ, batch) of the net of `sven_ref.lab.scale.step_cost`: 24 square layers, P = 24 w (w + 1), float32."""
     rng, net = np.random.default_rng(0), sr.MLP((w,) * (step_cost.LAYERS + 1), "tanh")
     x, y = (rng.standard_normal((M, w)).astype(np.float32) for _ in range(2))
     return sr.Problem(net, kappa=1.0), net.init(rng, np.float32), (x, y)
@@ -278,7 +278,7 @@ def this_machine(client):
 
 
 def run_model(_):
-    """Whole steps against `sven_ref.lab.step_cost`, with the rates of this machine, each measured alone."""
+    """Whole steps against `sven_ref.lab.scale.step_cost`, with the rates of this machine, each measured alone."""
     for N in (1, 2):
         with connect(N) as client:
             written(client)

@@ -7,8 +7,9 @@ import os
 import signal
 import sys
 
-from sven_ref.lab import checkpoint, options, runs
-from sven_ref.lab.run import Run
+from sven_ref.lab.optimizers import options
+from sven_ref.lab.training import checkpoint, execution
+from sven_ref.lab.training.run import Run
 
 SETTINGS = {
     "sven": {"lr": 0.05, "k": 8, "rtol": 1e-3},
@@ -39,7 +40,7 @@ def dying(function, n, before=lambda *args: None):
 
 
 def main(folder, optimizer, point, n):
-    n, write, line = int(n), checkpoint.write_durably, runs.line
+    n, write, line = int(n), checkpoint.write_durably, execution.line
 
     def part(size):  # what a kill while writing leaves
         return lambda path, data: path.with_name(path.name + ".partial").write_bytes(data[: round(size * len(data))])
@@ -56,13 +57,13 @@ def main(folder, optimizer, point, n):
         cls = options.OPTIMIZERS[optimizer]
         cls.step = dying(cls.step, n)
     elif point == "in a line":
-        runs.line = torn
+        execution.line = torn
     elif point == "after a line":
         checkpoint.Checkpoints.save = dying(checkpoint.Checkpoints.save, n)
     elif point in writers:
         fatal = dying(write, n, writers[point])
         checkpoint.write_durably = lambda path, data: (fatal if path.suffix == ".checkpoint" else write)(path, data)
-    runs.execute(run_of(optimizer), folder)
+    execution.execute(run_of(optimizer), folder)
 
 
 if __name__ == "__main__":

@@ -13,9 +13,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import sven_ref as sr
 from sven_ref.errors import ArgumentError, IndependentOfThetaWarning, NonFiniteError, ShapeError
-from sven_ref.lab import outputs
-from sven_ref.lab.baselines import BASELINES
-from sven_ref.lab.line_search import C1, C2, Point, strong_wolfe
+from sven_ref.lab.optimizers import BASELINES, outputs
+from sven_ref.lab.optimizers.line_search import C1, C2, Point, strong_wolfe
 
 NET = sr.MLP(torch_peer.SIZES, "tanh")
 RNG = np.random.default_rng(3)

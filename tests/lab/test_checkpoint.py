@@ -13,11 +13,11 @@ import pytest
 
 import sven_ref as sr
 from sven_ref.errors import ArgumentError
-from sven_ref.lab import checkpoint
-from sven_ref.lab.baselines import BASELINES
-from sven_ref.lab.checkpoint import CheckpointError, Checkpoints
-from sven_ref.lab.options import OPTIMIZERS
-from sven_ref.lab.runs import execute
+from sven_ref.lab.optimizers import BASELINES
+from sven_ref.lab.optimizers.options import OPTIMIZERS
+from sven_ref.lab.training import checkpoint
+from sven_ref.lab.training.checkpoint import CheckpointError, Checkpoints
+from sven_ref.lab.training.execution import execute
 
 # ---- the format ------------------------------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ from sven_ref.errors import ArgumentError
 from sven_ref.lab.claims import ledger, page, statistics
 from sven_ref.lab.claims.claim import Claim, Effort, Verdict
 from sven_ref.lab.claims.command import claims
-from sven_ref.lab.claims.registry import CLAIMS, module
+from sven_ref.lab.claims.registry import CLAIMS, GROUPS, module
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
 RESULTS = ledger.read(DOCS / "claims.json")
@@ -33,7 +33,9 @@ def test_every_claim_is_on_the_page():
         assert f"### {module(name).CLAIM.title}\n" in text
         assert name in RESULTS or ledger.verdict(name, RESULTS).word == "open"
     assert set(RESULTS) <= set(CLAIMS)
-    assert {p.stem for p in (DOCS.parent / "sven_ref" / "lab" / "claims").glob("*.py")} >= set(CLAIMS)
+    folder = Path(page.__file__).parent
+    found = {group: {p.stem for p in (folder / group).glob("*.py")} - {"__init__"} for group in GROUPS}
+    assert found == {group: set(names) for group, names in GROUPS.items()}
 
 
 def test_every_row_is_settled():

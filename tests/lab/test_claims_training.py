@@ -7,29 +7,17 @@ import numpy as np
 import pytest
 
 from sven_ref import MLP, Problem
-from sven_ref.lab.claims.beats_adam_at_equal_budget import expected, optimism
+from sven_ref.lab.claims.arms import KEPT, Arm, Damped, after, best, curve, last, noisy, shifted, tables, train_arm
 from sven_ref.lab.claims.claim import Effort
-from sven_ref.lab.claims.implicit_regularisation import equally_fitted, test_at
-from sven_ref.lab.claims.micro_batch import polyak
-from sven_ref.lab.claims.runs_trained import (
-    KEPT,
-    Arm,
-    Damped,
-    after,
-    best,
-    curve,
-    last,
-    noisy,
-    shifted,
-    tables,
-    train_arm,
-)
-from sven_ref.lab.claims.shown import decades, judged, typical
-from sven_ref.lab.claims.trust import probe
-from sven_ref.lab.full_batch import lbfgs
-from sven_ref.lab.run import Run
-from sven_ref.lab.runs import execute
+from sven_ref.lab.claims.comparisons import decades, judged, typical
+from sven_ref.lab.claims.training.beats_adam_at_equal_budget import expected, optimism
+from sven_ref.lab.claims.training.implicit_regularisation import equally_fitted, test_at
+from sven_ref.lab.claims.training.micro_batch import polyak
+from sven_ref.lab.claims.training.trust import probe
+from sven_ref.lab.optimizers.full_batch import lbfgs
 from sven_ref.lab.tasks import TASKS
+from sven_ref.lab.training.execution import execute
+from sven_ref.lab.training.run import Run
 from sven_ref.step import step
 
 test_at.__test__ = False  # a function's name, not a test

@@ -18,13 +18,16 @@ import sven_ref as sr
 from sven_ref import cli, streams
 from sven_ref.arguments import did_you_mean
 from sven_ref.errors import ArgumentError
-from sven_ref.lab import demo, options, protocols, runs, single
+from sven_ref.lab import demo, train
 from sven_ref.lab.claims.registry import CLAIMS
-from sven_ref.lab.command import OPTIONS
+from sven_ref.lab.commands import OPTIONS
 from sven_ref.lab.console import FigureError, save_figures
-from sven_ref.lab.run import Run
-from sven_ref.lab.study_cells import STUDIES, Cell
+from sven_ref.lab.optimizers import options
+from sven_ref.lab.paper import protocols
+from sven_ref.lab.paper.study_cells import STUDIES, Cell
 from sven_ref.lab.tasks import TASKS, toy_1d
+from sven_ref.lab.training import execution
+from sven_ref.lab.training.run import Run
 
 TRAIN = ["train", "--task", "toy", "--optimizer", "adam", "--n-train", "64", "--epochs", "1"]
 SVEN = ["train", "--task", "toy", "--optimizer", "sven", "--n-train", "64", "--epochs", "1"]
@@ -119,7 +122,7 @@ def test_a_number_that_is_not_allowed_is_named(text, spelling, capsys):
 
 @pytest.mark.parametrize("spelling", ["lr=.05", "lr=5e-2", "lr=0.05", "lr=+.0_5", "LR=.05", " lr =0.05"])
 def test_all_spellings_of_a_number_are_one_run(spelling):
-    assert single.run_from("toy", "sven", options.parse([spelling])).options["lr"] == 0.05
+    assert train.run_from("toy", "sven", options.parse([spelling])).options["lr"] == 0.05
 
 
 @pytest.mark.parametrize("name", ["param-fraction", "param_fraction", "Param_Fraction"])
@@ -281,9 +284,9 @@ def test_a_directory_that_can_not_be_written_to_is_refused_first(monkeypatch, ca
 
 def test_a_step_on_trial_changes_nothing():
     tried = Run("toy", "lbfgs", {"lr": 0.1, "max_iter": 2}, epochs=1, task_options={"n_train": 64})
-    first = runs.execute(tried)
+    first = execution.execute(tried)
     tried.check()
-    assert runs.execute(tried)["final"] == first["final"]
+    assert execution.execute(tried)["final"] == first["final"]
 
 
 # ---- every task with every optimizer ---------------------------------------------------------------------------------
@@ -298,19 +301,19 @@ def has_settings(task, optimizer):
 
 @pytest.mark.parametrize(("task", "optimizer"), [pair for pair in PAIRS if has_settings(*pair)])
 def test_a_task_and_an_optimizer_have_settings(task, optimizer):
-    assert set(options.required(optimizer)) <= set(single.run_from(task, optimizer, {}).options)
+    assert set(options.required(optimizer)) <= set(train.run_from(task, optimizer, {}).options)
 
 
 @pytest.mark.parametrize(("task", "optimizer"), [pair for pair in PAIRS if not has_settings(*pair)])
 def test_or_it_is_said_which_settings_they_need(task, optimizer):
     with pytest.raises(ArgumentError, match=f"lr: must be given, since no .* of {optimizer!r} for {task!r}") as error:
-        single.run_from(task, optimizer, {})
+        train.run_from(task, optimizer, {})
     for name in options.option_names(optimizer):
         assert name in str(error.value)
     example = str(error.value).partition("for example sven-ref ")[2]
     typed = parser_of("train").parse_args(shlex.split(example)[1:])
     assert (typed.task, typed.optimizer) == (task, optimizer)
-    assert single.run_from(task, optimizer, options.parse(typed.set)).options == {"lr": 0.1}
+    assert train.run_from(task, optimizer, options.parse(typed.set)).options == {"lr": 0.1}
 
 
 def test_options_of_an_optimizer_are_fields_and_no_state():
@@ -416,7 +419,7 @@ def test_help_shows_defaults_as_they_are_and_an_example_that_runs(command):
         typed = vars(cli.parser().parse_args(shlex.split(example)[1:]))
         assert typed["command"]
         if command == "train":
-            single.run_from(typed["task"], typed["optimizer"], options.parse(typed["set"]))
+            train.run_from(typed["task"], typed["optimizer"], options.parse(typed["set"]))
     assert "exit status: 0" in text
 
 
@@ -435,7 +438,7 @@ def test_the_first_help_has_an_example_and_every_exit_status(capsys):
     assert run(["--help"]) == 0
     out = capsys.readouterr().out
     assert "examples:\n  sven-ref demo" in out
-    for status in (0, 1, 2, single.DIVERGED, streams.UNWRITABLE, streams.CLOSED, 130):
+    for status in (0, 1, 2, train.DIVERGED, streams.UNWRITABLE, streams.CLOSED, 130):
         assert f"\n    {status:<4}" in out
 
 
@@ -454,15 +457,15 @@ def test_claims_are_listed_and_nothing_is_written(capsys):
 
 def test_a_diverged_run_says_so_by_its_status(capsys):
     typed = [*TRAIN, "--set", "lr=1e3", "--out", "run"]
-    assert run(typed) == single.DIVERGED == 3
+    assert run(typed) == train.DIVERGED == 3
     assert "diverged: the final validation loss exceeds 10 × the untrained one" in capsys.readouterr().out
     assert json.loads(Path("run/result.json").read_text())["history"]["diverged"]
-    assert run([*typed, "--resume"]) == single.DIVERGED
+    assert run([*typed, "--resume"]) == train.DIVERGED
 
 
 def test_a_diverged_demo_says_so_by_its_status(monkeypatch):
     typed = quick_demo(monkeypatch)
-    assert run([*typed, "--adam-lr", "1e4"]) == single.DIVERGED
+    assert run([*typed, "--adam-lr", "1e4"]) == train.DIVERGED
     assert Path("sven-demo/demo.json").exists()
     assert run(typed) == 0
 
@@ -510,7 +513,7 @@ def test_commands_in_every_encoding(encoding, monkeypatch):
         assert (status, err) == (0, ""), arguments
         assert out
     status, out, _ = printed([*TRAIN, "--set", "lr=1e3", "--out", "two"], encoding, monkeypatch)
-    assert status == single.DIVERGED
+    assert status == train.DIVERGED
     assert ("exceeds 10 \\xd7 the" if encoding == "ascii" else "exceeds 10 × the") in out
     status, _, err = printed([*TRAIN, "--set", "lr=-1", "--out", "three"], encoding, monkeypatch)
     assert (status, err) == (1, "sven-ref: error: lr = -1: must be a finite number \\u2265 0\n")

@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 import sven_ref as sr
 from sven_ref.errors import ArgumentError
 from sven_ref.lab.conditions import METHODS, compare
-from sven_ref.lab.full_batch import lbfgs, least_squares
+from sven_ref.lab.optimizers.full_batch import lbfgs, least_squares
 
 RNG = np.random.default_rng(0)
 A, B = RNG.standard_normal((30, 6)), RNG.standard_normal((30, 2))
@@ -58,7 +58,7 @@ def test_wrong_options():
         least_squares(problem, theta, (A[:2], B[:2]), method="lm")
     with pytest.raises(ArgumentError, match=r"max_iter = 0: must be an integer ≥ 1"):
         lbfgs(problem, theta, (A, B), max_iter=0)
-    with pytest.raises(ArgumentError, match="must be given by residuals="):
+    with pytest.raises(ArgumentError, match="must be Conditions"):
         compare(problem, theta)
 
 

@@ -17,15 +17,17 @@ import pytest
 import sven_ref as sr
 from sven_ref import cli
 from sven_ref.errors import ArgumentError
-from sven_ref.lab import checkpoint, lock, records, reproduce, runs, studies, study_cells, versions
-from sven_ref.lab.checkpoint import Checkpoints, differences, fingerprint
+from sven_ref.lab import versions
 from sven_ref.lab.claims import ledger
 from sven_ref.lab.console import check_out
-from sven_ref.lab.lock import LockedError, alone
-from sven_ref.lab.options import parse
-from sven_ref.lab.records import RecordError
-from sven_ref.lab.run import Run, use_data
-from sven_ref.lab.runs import execute
+from sven_ref.lab.optimizers.options import parse
+from sven_ref.lab.paper import reproduce, studies, study_cells
+from sven_ref.lab.training import checkpoint, execution, lock, records
+from sven_ref.lab.training.checkpoint import Checkpoints, differences, fingerprint
+from sven_ref.lab.training.execution import execute
+from sven_ref.lab.training.lock import LockedError, alone
+from sven_ref.lab.training.records import RecordError
+from sven_ref.lab.training.run import Run, use_data
 
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(Path(sr.__file__).parent.parent)}
 TINY = {"epochs": 1, "task_options": {"n_train": 64}}
@@ -178,7 +180,7 @@ def test_an_altered_loss_is_never_used(tmp_path):
 
 
 def test_reproduce_refuses_an_altered_loss(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("sven_ref.lab.protocols.QUICK", TINY)
+    monkeypatch.setattr("sven_ref.lab.paper.protocols.QUICK", TINY)
     arguments = ["reproduce", "toy", "--quick", "--optimizers", "adam", "--workers", "0", "--out", str(tmp_path)]
     assert cli.main(arguments) == 0
     (path,) = tmp_path.rglob("result.json")
@@ -210,18 +212,18 @@ def quiet():
 
 
 def test_claims_refuse_an_altered_run_and_results_that_are_none(tmp_path):
-    from sven_ref.lab.claims import runs_trained
+    from sven_ref.lab.claims import arms
     from sven_ref.lab.claims.claim import Effort
 
-    arm, effort = runs_trained.Arm(run_of()), Effort(True, 0, tmp_path)
-    first = runs_trained.trained(effort, [arm])
+    arm, effort = arms.Arm(run_of()), Effort(True, 0, tmp_path)
+    first = arms.trained(effort, [arm])
     path = tmp_path / "trained.jsonl"
-    runs_trained.KEPT.clear()
-    assert runs_trained.trained(effort, [arm]) == json.loads(json.dumps(first))
+    arms.KEPT.clear()
+    assert arms.trained(effort, [arm]) == json.loads(json.dumps(first))
     path.write_bytes(altered(path.read_bytes(), b"val"))
-    runs_trained.KEPT.clear()
+    arms.KEPT.clear()
     with pytest.raises(RecordError, match=r"trained.jsonl, line 1"):
-        runs_trained.trained(effort, [arm])
+        arms.trained(effort, [arm])
     for text in ("", "{", "[]", "null", '{"minimum_norm": null}', '{"minimum_norm": {}}', '{"minimum_norm": [1]}'):
         (tmp_path / "claims.json").write_text(text)
         with pytest.raises(RecordError, match=r"claims.json: is truncated, altered or no file of results"):
@@ -283,7 +285,7 @@ def test_a_run_is_resumed_by_settings_of_the_same_value(tmp_path):
 def test_a_run_that_other_versions_began_says_so_and_records_both(tmp_path, monkeypatch, capsys):
     assert child(tmp_path / "run", "in a step", 12).returncode == -signal.SIGKILL
     now = versions.versions()
-    monkeypatch.setattr(runs, "versions", lambda: now | {"numpy": "9.9.9"})
+    monkeypatch.setattr(execution, "versions", lambda: now | {"numpy": "9.9.9"})
     run, notes = killed.run_of("sven"), []
     result = execute(run, tmp_path / "run", on_note=notes.append)
     assert notes == [f"the epochs until 2 were run by numpy {now['numpy']} (now 9.9.9)"]
@@ -323,7 +325,7 @@ def test_of_two_in_one_folder_the_second_is_refused_with_the_name_of_the_first(t
 
 def holding(folder):
     """A process that holds the lock of a folder."""
-    code = "import sys, time; from pathlib import Path; from sven_ref.lab.lock import alone\n"
+    code = "import sys, time; from pathlib import Path; from sven_ref.lab.training.lock import alone\n"
     code += "with alone(Path(sys.argv[1])): print('held', flush=True); time.sleep(60)"
     p = subprocess.Popen([sys.executable, "-c", code, str(folder)], env=ENVIRONMENT, stdout=subprocess.PIPE, text=True)
     assert p.stdout.readline() == "held\n"

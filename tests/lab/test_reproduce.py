@@ -15,10 +15,12 @@ import pytest
 
 from sven_ref import cli
 from sven_ref.errors import ArgumentError
-from sven_ref.lab import options, pool, protocols, report, reproduce, studies, study_cells
-from sven_ref.lab.run import Run
-from sven_ref.lab.runs import execute
+from sven_ref.lab.optimizers import options
+from sven_ref.lab.paper import best_of, protocols, reproduce, studies, study_cells, tables
 from sven_ref.lab.tasks import TASKS
+from sven_ref.lab.training import pool
+from sven_ref.lab.training.execution import execute
+from sven_ref.lab.training.run import Run
 
 TINY = {"epochs": 1, "task_options": {"n_train": 64}}
 
@@ -76,17 +78,17 @@ def fake(val, seconds=1.0, diverged=False, curve=(1.0, 0.1, 0.01)):
 
 
 def test_diverged_runs_are_counted_and_enter_no_mean():
-    s = report.summarize([fake(1.0), fake(3.0), fake(1e9, diverged=True)], 0.1)
+    s = tables.summarize([fake(1.0), fake(3.0), fake(1e9, diverged=True)], 0.1)
     assert (s["finished"], s["attempted"], s["reasons"]) == (2, 3, ["why"])
     assert s["val"] == [2.0, math.sqrt(2)]  # ddof = 1
     assert s["reached_target"] == 2
     assert s["epochs_to_target"][0] == 1
     assert s["seconds_to_target"][0] == 1.0
-    nothing = report.summarize([fake(1.0, diverged=True)], 0.1)
+    nothing = tables.summarize([fake(1.0, diverged=True)], 0.1)
     assert nothing["val"] is None
     assert nothing["finished"] == 0
     method = protocols.read()[1]["toy"].methods["sven"]
-    assert len(report.row(method, nothing)) == len(report.row(method, s)) == len(report.HEAD)
+    assert len(tables.row(method, nothing)) == len(tables.row(method, s)) == len(tables.HEAD)
 
 
 @pytest.mark.parametrize(
@@ -102,7 +104,7 @@ def test_diverged_runs_are_counted_and_enter_no_mean():
     ],
 )
 def test_numbers(x, text):
-    assert report.number(x) == text
+    assert tables.number(x) == text
 
 
 # ---- reproduce and train ---------------------------------------------------------------------------------------------
@@ -217,12 +219,12 @@ def test_a_worker_that_is_killed_is_an_error_and_not_a_wait():
 
 def test_workers_end_with_their_parent(tmp_path):
     code = (
-        "import os, time; from sven_ref.lab.pool import run_all\n"
+        "import os, time; from sven_ref.lab.training.pool import run_all\n"
         f"def job(i): open({str(tmp_path)!r} + '/' + str(os.getpid()), 'w'); time.sleep(60)\n"
         "if __name__ == '__main__': list(run_all(job, [0], 1))\n"
     )
     (tmp_path / "parent.py").write_text(code)
-    env = os.environ | {"PYTHONPATH": str(Path(pool.__file__).parents[2])}
+    env = os.environ | {"PYTHONPATH": str(Path(pool.__file__).parents[3])}
     parent = subprocess.Popen([sys.executable, str(tmp_path / "parent.py")], env=env)
     for _ in range(300):
         if pids := [int(p.name) for p in tmp_path.iterdir() if p.name.isdigit()]:
@@ -263,7 +265,7 @@ def test_the_expected_best_is_the_mean_over_all_subsets():
     losses = [0.1, 0.2, 0.5, 3.0, 4.0]
     for n in range(1, 6):
         subsets = [min(s) for s in combinations(losses, n)]
-        assert studies.expected_best(losses, n) == pytest.approx(np.mean(subsets), rel=1e-14)
+        assert best_of.expected_best(losses, n) == pytest.approx(np.mean(subsets), rel=1e-14)
 
 
 SETTINGS_OF = studies.settings_of

@@ -17,9 +17,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import sven_ref as sr
 from sven_ref.errors import ArgumentError, MissingExtraError
-from sven_ref.lab import digits, mnist, polynomial
-from sven_ref.lab.idx import DataError, find, read_idx, unpacked
-from sven_ref.lab.tasks import TASKS
+from sven_ref.lab.tasks import TASKS, digits, mnist, polynomial
+from sven_ref.lab.tasks.idx import DataError, find, read_idx, unpacked
 
 SHIPPED = ["toy", "polynomial", "polynomial-paper", "digits", "digits-lr"]
 

@@ -13,8 +13,9 @@ from clusters import briefly, needs_dask, separate_cluster
 import sven_ref as sr
 from sven_ref import cli
 from sven_ref.errors import ArgumentError
-from sven_ref.lab import checkpoint, single
-from sven_ref.lab.baselines import BASELINES
+from sven_ref.lab.optimizers import BASELINES
+from sven_ref.lab.train import DIVERGED, train_one
+from sven_ref.lab.training import checkpoint
 from sven_ref.sharded import connect
 
 SVEN = ["train", "--task", "toy", "--optimizer", "sven", "--n-train", "96", "--epochs", "3", "--seed", "3"]
@@ -129,7 +130,7 @@ def test_a_run_that_loses_its_scheduler_goes_on_as_if_it_never_had(tmp_path, add
 def test_a_run_diverges_on_workers_as_it_does_here(tmp_path, address):
     reasons = []
     for name, where in (("here", []), ("there", ["--scheduler", address])):
-        assert cli.main([*SVEN, "--set", "lr=1e200", "--out", str(tmp_path / name), *where]) == single.DIVERGED
+        assert cli.main([*SVEN, "--set", "lr=1e200", "--out", str(tmp_path / name), *where]) == DIVERGED
         reasons.append(json.loads((tmp_path / name / "result.json").read_text())["history"]["reason"])
     assert all(re.match("epoch 1: residuals: .* not finite", reason) for reason in reasons)
 
@@ -180,7 +181,7 @@ def test_workers_or_a_scheduler_and_not_both(tmp_path, capsys):
     assert status.value.code == 2
     assert "argument --scheduler: not allowed with argument --workers" in capsys.readouterr().err
     with pytest.raises(ArgumentError, match=r"workers, scheduler = 2, 'tcp://127.0.0.1:9': must be one of the two"):
-        single.train_one("toy", "sven", n_train=96, out=tmp_path, **both)
+        train_one("toy", "sven", n_train=96, out=tmp_path, **both)
 
 
 def test_without_dask_the_extra_is_named(tmp_path, capsys, monkeypatch):

@@ -7,10 +7,10 @@ import pytest
 
 import sven_ref as sr
 from sven_ref.errors import ArgumentError
-from sven_ref.lab import training
-from sven_ref.lab.baselines import Adam
+from sven_ref.lab.optimizers import Adam
 from sven_ref.lab.tasks import toy_1d
-from sven_ref.lab.training import History, measure, train
+from sven_ref.lab.training import loop
+from sven_ref.lab.training.loop import History, measure, train
 
 NET = sr.MLP((1, 4, 1))
 
@@ -74,7 +74,7 @@ def test_continued_from_a_history_a_run_has_the_same_bits():
 
 
 def test_losses_and_accuracy_over_a_split_count_every_example_once(monkeypatch):
-    monkeypatch.setattr(training, "EVALUATION_BATCH", 7)
+    monkeypatch.setattr(loop, "EVALUATION_BATCH", 7)
     rng = np.random.default_rng(0)
     net = sr.MLP((3, 5, 4))
     problem, theta = sr.Problem(net, "cross_entropy"), net.init(1)
@@ -104,6 +104,6 @@ def test_a_step_that_cannot_be_computed_is_divergence_and_theta_is_the_last_one(
 
 
 def test_what_json_does_not_know_is_none():
-    epoch = training.Epoch(1, float("inf"), 1.0, 0.1, None, 0, 1.0, None)
+    epoch = loop.Epoch(1, float("inf"), 1.0, 0.1, None, 0, 1.0, None)
     assert epoch.to_dict()["train_loss"] is None
     json.dumps(History("Adam", [epoch]).to_dict(), allow_nan=False)

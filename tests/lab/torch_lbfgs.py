@@ -11,10 +11,10 @@ import sys
 import numpy as np
 
 import sven_ref as sr
-from sven_ref.lab import protocols
-from sven_ref.lab.baselines import BASELINES
+from sven_ref.lab.optimizers import BASELINES
+from sven_ref.lab.paper import protocols
 from sven_ref.lab.tasks import TASKS
-from sven_ref.lab.training import evaluate
+from sven_ref.lab.training.loop import evaluate
 
 BATCHES, EPOCHS = (1, 8, 31, 61, 101), (1, 2, 5, 10, 20)
 PROTOCOL = protocols.read()[1]["toy"]

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ...arguments import check_choice
-from ..pool import run_all
+from ..training.pool import run_all
 
 T = TypeVar("T")
 WORDS = ("holds", "holds if", "does not hold", "open")

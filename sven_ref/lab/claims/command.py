@@ -14,10 +14,10 @@ from typing import Any
 from ...arguments import check_choice, check_integer
 from ...errors import ArgumentError
 from ..arguments import Help, add_many_runs, one_of
-from ..checkpoint import write_durably
 from ..console import check_out, require, rich_table, save_figures, writable
-from ..lock import alone
-from ..run import use_data
+from ..training.checkpoint import write_durably
+from ..training.lock import alone
+from ..training.run import use_data
 from . import ledger, page
 from .claim import Effort
 from .registry import CLAIMS, module

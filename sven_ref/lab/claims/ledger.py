@@ -16,8 +16,8 @@ from typing import Any
 
 from ...errors import ArgumentError
 from ...strict_json import loads_strict
-from ..checkpoint import write_durably
-from ..records import RecordError
+from ..training.checkpoint import write_durably
+from ..training.records import RecordError
 from ..versions import versions
 from .claim import Effort, Verdict
 from .registry import CLAIMS, module

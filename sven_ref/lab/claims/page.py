@@ -15,7 +15,7 @@ from typing import Any
 from ..console import markdown_table
 from .claim import WORDS, Verdict
 from .ledger import Results, verdict
-from .registry import CLAIMS, module
+from .registry import CLAIMS, GROUP, module
 
 HEAD = """# The ledger of claims
 
@@ -100,7 +100,7 @@ def section(name: str, results: Results, judged: Verdict) -> str:
             f"**Verdict: {judged.word}**{'' if judged.word == 'holds if' else '.'} {sentence(judged)}\n",
             numbers(module(name).table(data)),
             f"*Rule.* {rule} `sven-ref claims {name}`, {results[name]['seconds']:g} s; "
-            f"`sven_ref/lab/claims/{name}.py` has the mathematics.\n",
+            f"`sven_ref/lab/claims/{GROUP[name]}/{name}.py` has the mathematics.\n",
         ]
     )
 

@@ -1,0 +1,1 @@
+"""Claims of what a step costs: time, products, memory."""

@@ -1,0 +1,1 @@
+"""Claims of how it was measured: the data, the selection, the failures, the spread."""

@@ -1,0 +1,1 @@
+"""Claims of what training shows: losses reached, norms, settings, batches."""

@@ -1,0 +1,77 @@
+"""The settings that an optimizer and its problem take: their names, and their values typed as text.
+
+A value typed as text is the first of these that it can be: none (or null), true, false; an integer or a number in every
+form that Python reads, 1_000, +1, .05, 5e-2; a list in JSON, [0.9, 0.99]; else the text itself. Whether it is allowed
+is for the optimizer to say.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import MISSING, fields
+from typing import Any
+
+from ...arguments import did_you_mean, plain
+from ...errors import ArgumentError
+from ...step import Sven
+from . import BASELINES
+
+OPTIMIZERS: dict[str, Any] = {"sven": Sven, **BASELINES}
+PROBLEM = ("kappa", "rows", "micro_batch")  # the problem's and not the optimizer's
+OF_THE_RUN = ("epochs", "batch_size", "seed", "data_seed", "n_train")  # options of the command, not of --set
+STATE = ("n_steps", "n_iter", "b", "m", "v", "s", "y", "last_move", "last_gradient", "mu", "accepted")  # not options
+WORDS = {"none": None, "null": None, "true": True, "false": False}
+
+
+def option_names(optimizer: str) -> list[str]:
+    """What may be set for it: its own options, then the problem's."""
+    own = [f.name for f in fields(OPTIMIZERS[optimizer]) if f.name not in (*STATE, *OF_THE_RUN)]
+    return [*own, *PROBLEM]
+
+
+def required(optimizer: str) -> list[str]:
+    """Its options without a default."""
+    return [f.name for f in fields(OPTIMIZERS[optimizer]) if f.default is MISSING and f.default_factory is MISSING]
+
+
+def check_options(optimizer: str, options: dict[str, Any], problem: dict[str, Any]) -> None:
+    """Raise `ArgumentError` for a name that there is not, and for one that must be given and is not."""
+    names = option_names(optimizer)
+    for name in [*options, *problem]:
+        if name in OF_THE_RUN:
+            raise ArgumentError(f"{name}: must be given as an option of its own, --{name.replace('_', '-')} VALUE")
+        if name not in names:
+            raise ArgumentError(
+                f"{name}: must be one of {', '.join(names)} for {optimizer!r}{did_you_mean(name, names)}"
+            )
+    for name in required(optimizer):
+        if name not in options:
+            raise ArgumentError(f"{name}: must be given, --set {name}=…")
+
+
+def value_of(text: str) -> Any:
+    """What a text stands for: see the head of this module."""
+    if text.strip().lower() in WORDS:
+        return WORDS[text.strip().lower()]
+    for kind in (int, float, json.loads):
+        with suppress(ValueError, RecursionError):  # it is of the next kind
+            return kind(text)
+    if text.strip().startswith(("(", "[")):  # of numbers as Python reads them: (.9, .99)
+        with suppress(ValueError, RecursionError, SyntaxError):  # it is a text that begins so
+            return ast.literal_eval(text.strip())
+    return text
+
+
+def parse(assignments: Sequence[str]) -> dict[str, Any]:
+    """["lr=.1", "param-fraction=0.5"] as {"lr": 0.1, "param_fraction": 0.5}; of two for one name the last counts."""
+    options: dict[str, Any] = {}
+    for text in assignments:
+        name, equals, value = text.partition("=")
+        name = plain(name.strip())
+        if not equals or not name.isidentifier():
+            raise ArgumentError(f"set = {text!r}: must be NAME=VALUE, as in lr=0.05")
+        options[name] = value_of(value)
+    return options

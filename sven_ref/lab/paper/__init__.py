@@ -1,0 +1,1 @@
+"""The paper's comparisons and ablations again: `reproduce` by its protocols, `studies` one question each."""

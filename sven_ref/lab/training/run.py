@@ -1,0 +1,99 @@
+"""A run by its settings: what task, which optimizer, with which options, how long, from which seeds.
+
+Settings are checked as a whole, by building what they name and making one step on trial, before anything is written.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...arguments import check_choice, check_integer
+from ...errors import ArgumentError, SvenError
+from ...nets.mlp import MLP
+from ...problem import Problem
+from ..optimizers.options import OPTIMIZERS, check_options
+from ..tasks import TASKS, Task
+
+TRIAL = 64  # samples at most of the step that is made on trial
+
+
+@dataclass(frozen=True)
+class Run:
+    """The settings of a run; all of them JSON knows.
+
+    options : of the optimizer; problem : of `Problem`, kappa, rows, micro_batch; task_options : n_train and the like
+    seed : of θ, of the order of the batches and of Sven's generator; data_seed : of the task
+    """
+
+    task: str
+    optimizer: str
+    options: dict[str, Any] = field(default_factory=dict)
+    problem: dict[str, Any] = field(default_factory=dict)
+    task_options: dict[str, Any] = field(default_factory=dict)
+    epochs: int = 20
+    batch_size: int = 32
+    drop_last: bool = True
+    seed: int = 0
+    data_seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_choice("task", self.task, TASKS)
+        check_choice("optimizer", self.optimizer, OPTIMIZERS)
+
+    def settings(self) -> dict[str, Any]:
+        """As JSON gives them back: a pair is a list."""
+        return dict(json.loads(json.dumps(asdict(self))))
+
+    def build(self) -> tuple[Problem, Any, Any, Task]:
+        """problem, θ, optimizer and task; raise `ArgumentError` for settings that can't be."""
+        check_options(self.optimizer, self.options, self.problem)
+        own = {"seed": self.seed, "solver": "auto"} if self.optimizer == "sven" else {}
+        opt = OPTIMIZERS[self.optimizer](**own | self.options)
+        for name, least in (("epochs", 1), ("batch_size", 1), ("seed", 0), ("data_seed", 0)):
+            check_integer(name, getattr(self, name), least)
+        task = load_task(self.task, self.data_seed, json.dumps(self.task_options, sort_keys=True))
+        net = MLP(task.sizes, task.activation)
+        return Problem(net, task.loss, **self.problem), net.init(self.seed, np.float32), opt, task
+
+    def check(self) -> None:
+        """What `build` raises, and an `ArgumentError` for settings with which no step can be made: one is, on trial."""
+        problem, theta, opt, task = self.build()
+        n, m = len(task.train[0]), problem.micro_batch
+        if self.drop_last and self.batch_size > n:
+            raise ArgumentError(f"batch_size = {self.batch_size}: must be at most {n}, the examples to train on")
+        if self.batch_size % m:
+            raise ArgumentError(f"micro_batch = {m}: must divide the batch size B = {self.batch_size}")
+        few = min(self.batch_size, max(m, TRIAL - TRIAL % m))
+        try:
+            with np.errstate(all="ignore"):
+                opt.step(problem, theta, tuple(a[:few] for a in task.train))
+        except ArgumentError:
+            raise
+        except (SvenError, np.linalg.LinAlgError):  # a diverged run is a result, with its reason
+            pass
+
+
+@lru_cache(maxsize=1)  # a worker does many runs of a task
+def load_task(name: str, data_seed: int, options: str) -> Task:
+    """A task of float32; `options` as JSON."""
+    try:
+        return TASKS[name](data_seed, **json.loads(options))
+    except TypeError as error:
+        raise ArgumentError(f"task_options = {options}: {error}") from None
+
+
+def use_data(folder: str | None) -> None:
+    """Have the tasks of this process, and of those it starts, find their data in `folder`."""
+    if folder is not None:
+        if not folder or not Path(folder).is_dir():
+            why = "it starts with ~, which only an unquoted shell word expands" if folder.startswith("~") else ""
+            why = why or ("is a variable not set?" if not folder else "there is none of that name")
+            raise ArgumentError(f"data = {folder!r}: must be a directory ({why})")
+        os.environ["SVEN_REF_DATA"] = str(Path(folder).resolve())
