@@ -6,8 +6,10 @@ and what is allowed. (Numerical tests of operators are in `checks`.)
 
 from __future__ import annotations
 
+import decimal
 import difflib
 import math
+import numbers
 import sys
 import warnings
 from collections.abc import Callable, Collection
@@ -47,11 +49,12 @@ def check_integer(name: str, value: Any, least: int = 1) -> int:
 
 def check_number(name: str, value: Any, allowed: str, inside: Callable[[float], bool]) -> float:
     """`value` as a float; raise `ArgumentError` unless it is a finite number with inside(value); `allowed` says so."""
-    number = isinstance(value, int | float | np.number) and not isinstance(value, bool | np.complexfloating)
-    too_large = isinstance(value, int) and abs(value) > sys.float_info.max
-    if not (number and not too_large and math.isfinite(float(value)) and inside(float(value))):
+    scalar: Any = value[()] if isinstance(value, np.ndarray) and value.ndim == 0 else value
+    number = isinstance(scalar, numbers.Real | decimal.Decimal) and not isinstance(scalar, bool | np.bool)
+    too_large = isinstance(scalar, numbers.Rational) and abs(scalar) > sys.float_info.max
+    if not (number and not too_large and math.isfinite(float(scalar)) and inside(float(scalar))):
         raise ArgumentError(f"{name} = {value!r}: must be a finite number {allowed}")
-    return float(value)
+    return float(scalar)
 
 
 def check_finite(name: str, array: Any) -> None:
@@ -76,14 +79,22 @@ def as_array(name: str, value: Any, allowed: str = "real numbers") -> Any:
     """
     unmasked(name, value)
     try:
-        array = np.asarray(value, order="C")
+        if isinstance(getattr(value, "_meta", None), np.ma.MaskedArray):  # of Dask, whose __array__ drops the mask
+            value = unmasked(name, value.compute())
+        array = np.asarray(unmasked(name, np.asanyarray(value)), order="C")
+    except ArgumentError:
+        raise
     except Exception as error:  # ragged lists, tensors on a device: whatever the object's own library says
         raise ArgumentError(
             f"{name} is a {type(value).__name__}, of which NumPy can't make an array: must be {allowed} ({error})"
         ) from error
     if array.dtype.kind not in "fiub":
         given = "" if isinstance(value, np.ndarray) else f" and is a {type(value).__name__}"
-        how = "; np.asarray(…, dtype=float) or .to_numpy(float) makes them" if array.dtype == object else ""
+        how = (
+            "; np.asarray(…, dtype=float) or .to_numpy(float) makes them"
+            if array.dtype == object and array.ndim
+            else ""
+        )
         raise ArgumentError(f"{name} has dtype {array.dtype}{given}: must be {allowed}{how}")
     return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
 
@@ -91,15 +102,16 @@ def as_array(name: str, value: Any, allowed: str = "real numbers") -> Any:
 def unmasked(name: str, value: Any) -> Any:
     """`value` itself; raise where some of it is masked, since what lies behind a mask would be used."""
     if n := masked(value):
-        what = f"a masked array with {n} of {value.size}" if isinstance(value, np.ma.MaskedArray) else f"given with {n}"
+        what = f"a masked array with {n} of {value.size}" if hasattr(value, "mask") else f"given with {n}"
         raise ArgumentError(f"{name} is {what} values masked: leave them out or fill them")
     return value
 
 
 def masked(value: Any) -> int:
     """How many values are masked in an array, or in lists and tuples of arrays."""
-    if isinstance(value, np.ma.MaskedArray):
-        return int(np.ma.count_masked(value))
+    mask = getattr(value, "mask", False)  # NumPy's masked arrays, Astropy's; of pandas it is a method
+    if isinstance(mask, np.ndarray | np.bool):
+        return int(np.count_nonzero(mask))
     return sum(map(masked, value)) if isinstance(value, tuple | list) else 0
 
 

@@ -34,7 +34,7 @@ class RealLinearOperator(LinearOperator):
         """J x, as `@`."""
         if isinstance(x, LinearOperator) or np.isscalar(x) or issparse(x):
             return super().dot(x)
-        x = np.asarray(unmasked("the argument of a product", x))
+        x = as_array("the argument of a product", x)
         n = self.shape[1]
         if x.ndim not in (1, 2) or x.shape[0] != n or x.size == 0:
             raise ShapeError(f"the argument of a product has shape {x.shape}: must be ({n},), or ({n}, any number ≥ 1)")
@@ -106,6 +106,8 @@ class ProductLinearOperator(RealLinearOperator):
         whose first J v decides what J is (see `jacobian`).
     factored : bool
         Whether `gram`, `normal_matrix` and blocks come without products.
+    eps : float
+        The relative precision that the products are computed in: that of `dtype`, or less.
 
     Raises
     ------
@@ -129,6 +131,7 @@ class ProductLinearOperator(RealLinearOperator):
         if jvp and vjp:
             self.jvp, self.vjp = jvp, vjp
         self.blocks = blocks
+        self.eps = float(np.finfo(self.dtype).eps)
         self.counts = {"jvp": 0, "vjp": 0} if counts is None else counts
 
     def _matmat(self, V: Any) -> Any:
@@ -146,8 +149,8 @@ class ProductLinearOperator(RealLinearOperator):
         return self._rmatmat(np.ravel(u))
 
     def _product(self, name: str, apply: Product, X: Any, rows: int) -> Any:
-        X = np.ascontiguousarray(as_array("the argument of a product", X), self.dtype)
         with np.errstate(all="ignore"):  # what is not finite is refused below
+            X = np.ascontiguousarray(as_array("the argument of a product", X), self.dtype)
             if self.blocks:
                 Y = real_product(name, apply(X)).astype(self.dtype, copy=False)
             else:  # copies: `apply` may write to what it is given, and hand out one buffer twice
@@ -207,7 +210,7 @@ class ProductLinearOperator(RealLinearOperator):
         w = self.rmatvec(u)
         largest = float(np.abs(w).max())
         check_range(max(size, largest), self.dtype)
-        require_adjoint(v, Jv, u, w)
+        require_adjoint(v, Jv, u, w, self.eps)
         c, w = power_of_two(largest), np.asarray(w, np.float64)
         return power_of_two(c * float(np.linalg.norm(w / c) / np.linalg.norm(u)))
 
@@ -255,7 +258,7 @@ class Scaled(ProductLinearOperator):
     def __init__(self, J: ProductLinearOperator, c: float) -> None:
         super().__init__(J.shape, J.dtype, None, None, blocks=True, counts=J.counts)
         self.J, self.c = J, J.dtype.type(c)
-        self.tested, self.exact = J.tested, J.exact
+        self.tested, self.exact, self.eps = J.tested, J.exact, J.eps
 
     def _matmat(self, V: Any) -> Any:
         return self.J._matmat(V) / self.c
@@ -270,7 +273,7 @@ class Restricted(ProductLinearOperator):
     def __init__(self, J: ProductLinearOperator, columns: Any) -> None:
         super().__init__((J.shape[0], len(columns)), J.dtype, None, None, blocks=True, counts=J.counts)
         self.J, self.columns = J, columns
-        self.tested, self.exact = J.tested, J.exact
+        self.tested, self.exact, self.eps = J.tested, J.exact, J.eps
 
     def _matmat(self, V: Any) -> Any:
         full = np.zeros((self.J.shape[1], *V.shape[1:]), self.dtype)
@@ -295,27 +298,41 @@ def real_product(name: str, y: Any) -> Any:
     return as_array(f"Jacobian product {name}", y)
 
 
-def mismatch(v: Any, Jv: Any, u: Any, JTu: Any) -> str:
-    """How far ⟨Jv, u⟩ and ⟨v, Jᵀu⟩ are apart, in words; "" where rounding explains it.
+def closeness(eps: float) -> float:
+    """How far ⟨Jv, u⟩ and ⟨v, Jᵀu⟩ may be apart, over ‖Jv‖‖u‖ + ‖v‖‖Jᵀu‖: √ε in float64, 100 ε in float32.
 
-    It explains √ε (‖Jv‖‖u‖ + ‖v‖‖Jᵀu‖), ε that of the products' dtype.
+    Products may be inexact by design, but a row that one of them forgets is 1/M of that sum.
     """
-    eps = max(float(np.finfo(a.dtype).eps) for a in (Jv, JTu))
+    return min(math.sqrt(eps), 100 * float(np.finfo(np.float32).eps))
+
+
+def mismatch(v: Any, Jv: Any, u: Any, JTu: Any, eps: float = 0.0, rtol: float | None = None) -> str:
+    """How far ⟨Jv, u⟩ and ⟨v, Jᵀu⟩ are apart, in words; "" where they agree.
+
+    Parameters
+    ----------
+    eps : float
+        The precision of the products, where it is less than that of their dtype.
+    rtol : float or None
+        See `closeness`, which gives it by default.
+    """
+    eps = max(eps, *(float(np.finfo(a.dtype).eps) for a in (Jv, JTu)))
+    rtol = closeness(eps) if rtol is None else rtol
     c = power_of_two(max(float(np.abs(Jv).max()), float(np.abs(JTu).max())))
     v, Jv, u, JTu = (np.asarray(a, np.float64) for a in (v, Jv / Jv.dtype.type(c), u, JTu / JTu.dtype.type(c)))
-    left, right, bound = Jv @ u, v @ JTu, math.sqrt(eps) * (norm(Jv) * norm(u) + norm(v) * norm(JTu))
-    if abs(left - right) <= bound:
+    left, right, size = Jv @ u, v @ JTu, norm(Jv) * norm(u) + norm(v) * norm(JTu)
+    if abs(left - right) <= rtol * size:
         return ""
-    float32 = eps < 1e-10 and abs(left - right) <= bound * math.sqrt(np.finfo(np.float32).eps / eps)
+    float32 = eps < 1e-10 and abs(left - right) <= closeness(float(np.finfo(np.float32).eps)) * size
     hint = " (computed in float32? then the operator's dtype must be float32)" if float32 else ""
     with np.errstate(over="ignore"):
-        difference = f"their difference must be within {bound * c:.2g}{hint}"
+        difference = f"their difference must be within {rtol * size * c:.2g}{hint}"
         return f"⟨Jv, u⟩ = {left * c:.10g} but ⟨v, Jᵀu⟩ = {right * c:.10g}; {difference}"
 
 
-def require_adjoint(v: Any, Jv: Any, u: Any, JTu: Any) -> None:
+def require_adjoint(v: Any, Jv: Any, u: Any, JTu: Any, eps: float) -> None:
     """Raise `AdjointError` unless ⟨Jv, u⟩ = ⟨v, Jᵀu⟩."""
-    if difference := mismatch(v, Jv, u, JTu):
+    if difference := mismatch(v, Jv, u, JTu, eps):
         raise AdjointError(f"rmatvec is not the adjoint of matvec: {difference}")
 
 
@@ -348,7 +365,7 @@ def adjoint_tested(J: Any) -> ProductLinearOperator:
                 f"J is a {kind} without both products: must have matvec, v -> Jv, and rmatvec, u -> Jᵀu"
             ) from error
         check_range(max(float(np.abs(Jv).max()), float(np.abs(JTu).max())), J.dtype)
-        require_adjoint(v, Jv, u, JTu)
+        require_adjoint(v, Jv, u, JTu, J.eps)
         J.tested = True
     return J
 
@@ -365,7 +382,7 @@ def as_product_operator(J: Any) -> ProductLinearOperator:
         return J
     operator = isinstance(J, LinearOperator) or all(hasattr(J, name) for name in ("shape", "matvec"))
     if not operator and not issparse(J):
-        J = as_array("J", J)
+        J = as_array("J", J, "real numbers in an array or a sparse matrix, or an operator with matvec and rmatvec")
     if len(J.shape) != 2 or 0 in J.shape:
         raise ShapeError(f"J has shape {J.shape}: must be (M, P) with M, P ≥ 1")
     A = aslinearoperator(J)

@@ -13,6 +13,7 @@ Conditions of one's own, without a model, are their own residuals: `Conditions(f
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -69,7 +70,9 @@ class Residuals:
     @np.errstate(all="ignore")
     def losses(self, theta: Any, batch: Any) -> Any:
         """ℓ of shape (B,) at θ: R², one a condition."""
-        return self.residuals(theta, batch) ** 2
+        losses = self.residuals(theta, batch) ** 2
+        check_finite("losses", losses)
+        return losses
 
     @np.errstate(all="ignore")
     def loss_and_gradient(self, theta: Any, batch: Any) -> tuple[float, Any]:
@@ -102,35 +105,38 @@ class Conditions(Residuals):
 
     Parameters
     ----------
-    fun : callable(theta, batch) -> (M,)
+    fun : callable(theta, batch) -> (M,), or callable(theta) -> (M,)
         Written in `autograd.numpy`. `batch` is whatever the function takes, and is handed on as it is.
 
     Raises
     ------
     ArgumentError
-        `fun` is not callable.
+        `fun` is not callable, or takes neither (theta, batch) nor theta alone.
 
     Examples
     --------
     >>> import autograd.numpy as anp
     >>> import sven_ref as sr
-    >>> circle_and_line = sr.Conditions(lambda theta, batch: anp.array([theta @ theta - 1, theta[0] - theta[1]]))
+    >>> circle_and_line = sr.Conditions(lambda theta: anp.array([theta @ theta - 1, theta[0] - theta[1]]))
     >>> theta, info = sr.step(circle_and_line, [1.0, 0.5], None, lr=1)
     >>> info.rank
     2
     """
 
-    def __init__(self, fun: Callable[[Any, Any], Any]) -> None:
+    def __init__(self, fun: Callable[..., Any]) -> None:
         if not callable(fun):
             raise ArgumentError(f"fun = {fun!r}: must be a function of (theta, batch) that returns residuals")
+        if not (takes(fun, 2) or takes(fun, 1)):
+            raise ArgumentError(f"fun = {name_of(fun)}: must take (theta, batch), or theta alone")
         self.fun = fun
+        self.takes_batch = takes(fun, 2)
 
     def residual_function(self, batch: Any) -> Callable[[Any], Any]:
         """θ -> R of shape (M,)."""
         own = copied(batch)
 
         def residuals(theta: Any) -> Any:
-            return self.fun(theta, own)
+            return self.fun(theta, own) if self.takes_batch else self.fun(theta)
 
         residuals.__qualname__ = self.describe()
         return residuals
@@ -334,6 +340,17 @@ class Problem(Residuals):
         if y.dtype.kind == "f" or self.loss == "squared_error":
             y = y.astype(theta.dtype, copy=False)
         return x, y
+
+
+def takes(fun: Callable[..., Any], n: int) -> bool:
+    """Whether a function can be called with n arguments; True where that can't be told."""
+    try:
+        inspect.signature(fun).bind(*range(n))
+    except TypeError:
+        return False
+    except ValueError:  # some functions written in C have no signature
+        return True
+    return True
 
 
 def copied(batch: Any) -> Any:

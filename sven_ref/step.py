@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from .arguments import as_generator, check_choice, check_finite, check_integer, check_number, check_theta
-from .errors import ArgumentError
+from .arguments import as_array, as_generator, check_choice, check_finite, check_integer, check_number, check_theta
+from .errors import ArgumentError, ShapeError
 from .operators import as_product_operator, norm
 from .pinv import TruncatedPinv, truncated_pinv
 from .problem import Residuals
@@ -79,6 +79,9 @@ def update(
     J = as_product_operator(J)
     theta = check_theta(theta, J.shape[1])
     J_pinv = truncated_pinv(J if columns is None else J.restrict(columns), k, rtol, atol, solver, rng)
+    R = as_array("R", R)
+    if R.shape != (J.shape[0],):
+        raise ShapeError(f"R has shape {R.shape}: must be ({J.shape[0]},), a number for each row of J")
     delta = J_pinv @ R
     size = lr * norm(delta)
     delta *= -lr  # from here on in place: vectors of length P are what a step costs

@@ -42,10 +42,12 @@ class Traces:
 tracer.trace_stack = Traces()
 
 RULES = (
-    "write it with autograd.numpy in place of numpy (import autograd.numpy as anp): join numbers by anp.array([...]) "
-    "and vectors by anp.concatenate([...]), assign into no array, take no float() or int() of what depends on theta, "
-    "and return the result"
+    "write it with autograd.numpy in place of numpy (import autograd.numpy as anp), and with autograd.scipy.special: "
+    "join numbers by anp.array([...]) and vectors by anp.concatenate([...]), assign into no array, take no float() or "
+    "int() of what depends on theta, and return the result; what autograd does not have (an ODE solver, a root finder, "
+    "a sparse product) becomes a primitive with its VJP (autograd.extend.primitive, defvjp)"
 )
+MASKED = "it holds a masked array: leave out what is masked, or fill it, before theta comes in"
 
 
 class Recorded(NamedTuple):
@@ -108,11 +110,22 @@ def record(fun: Callable[[Any], Any], x: Any) -> Recorded:
     def traced(box: Any) -> Any:
         nonlocal on_tape
         y = fun(box)
+        check_fresh(fun, x, y, box._trace)
         on_tape = isbox(y) and y._trace == box._trace
         return y if on_tape else constant(box, returned(fun, y))
 
     vjp, value = make_vjp(traced, x)
     return Recorded(vjp, value, on_tape)
+
+
+def check_fresh(fun: Any, x: Any, y: Any, trace: int) -> None:
+    """Raise where y holds a value that autograd traced in an earlier call, whose derivative is lost."""
+    inside = y._value if isbox(y) and y._trace == trace else y
+    if isbox(inside) and not isbox(x):
+        raise ArgumentError(
+            f"{name_of(fun)} used a value that autograd traced in an earlier call: does it keep results between calls, "
+            f"in a cache, an attribute or a global? What depends on theta must be computed anew in each call"
+        )
 
 
 @primitive
@@ -128,6 +141,8 @@ def returned(fun: Any, y: Any) -> Any:
     """What a function returned as an array of real numbers; raise where that is nothing, or traced values in a list."""
     if y is None:
         raise ArgumentError(f"{name_of(fun)} returned None: is there a return? It must return an array")
+    if isinstance(y, np.ma.MaskedArray) and holds_traced(y):
+        raise ArgumentError(f"{name_of(fun)} returned a masked array of values that autograd traces; {MASKED}")
     if holds_traced(y):
         kind = f"an array of dtype {y.dtype}" if isinstance(y, np.ndarray) else f"a {type(y).__name__}"
         raise ArgumentError(f"{name_of(fun)} returned {kind} of values that autograd traces: {RULES}")
@@ -154,6 +169,8 @@ def runs(fun: Callable[[Any], Any], x: Any) -> bool:
 
 def remedy(error: Exception) -> str:
     """What to do about it: where autograd lacks a derivative, define it; else keep to its rules."""
+    if "MaskedArray" in str(error):
+        return MASKED
     if isinstance(error, NotImplementedError) and "VJP of" in str(error):
         return (
             "autograd has no derivative of that function: write it by others, or make it a primitive and define its "

@@ -90,7 +90,7 @@ def test_check_jacobian_passes(dtype):
     ids=["scaled", "negated", "stale", "one entry", "row lost", "rows swapped"],
 )
 def test_check_jacobian_finds_a_wrong_jacobian(wrong):
-    with pytest.raises(CheckFailed, match=r"check_jacobian: Jv differs from central differences by .* bound"):
+    with pytest.raises(CheckFailed, match=r"check_jacobian: row . of Jv differs from central differences by .* bound"):
         sr.checks.check_jacobian(fun, THETA, wrong)
 
 
@@ -141,3 +141,46 @@ def test_the_oracle_finds_planted_errors_in_the_network():
     h = 1e-6 * np.eye(net.n_params)
     differences = [(net(theta + e, x) - net(theta - e, x))[:, 0] / 2e-6 for e in h]
     np.testing.assert_allclose(df[:, 0].T, differences, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "scale"), [(np.float32, 1e-25), (np.float64, 1e-170), (np.float64, 1e-300), (float, 1)]
+)
+def test_dot_test_of_operators_that_take_ones_to_zero(dtype, scale):
+    """Differences: the products of a vector of ones say nothing of their size."""
+    W = (np.diff(np.eye(6), axis=0) * scale).astype(dtype)
+    for factor in (1, -3):
+        J = LinearOperator(
+            W.shape, matvec=lambda v: W @ np.ravel(v), rmatvec=lambda u, f=factor: dtype(f) * (W.T @ u), dtype=dtype
+        )
+        with np.errstate(all="raise"):
+            if factor == 1:
+                assert sr.checks.dot_test(J) < 1e-6
+            else:
+                with pytest.raises(CheckFailed):
+                    sr.checks.dot_test(J)
+
+
+OF_MANY_SIZES = [
+    (lambda t: anp.exp(-t * t), [30.0, 1.0]),
+    (lambda t: anp.array([t[0] * 1e-3, anp.sin(t[1])]), [1e4, 1.0]),
+    (lambda t: anp.array([t[0] * anp.exp(-t[1])]), [300.0, 1.0]),
+    (lambda t: anp.array([t[0] - 310, anp.log(t[1]) + 10]), [300.0, 1e-6]),
+    (lambda t: anp.array([1e9 * t[0], anp.sin(t[1])]), [1.0, 1.0]),
+    (lambda t: anp.array([t[0] + t[1] - 1, t[0] * t[1]]), [0.0, 1e-3]),
+    (lambda t: t**2, [0.0, 0.0]),
+]
+
+
+@pytest.mark.parametrize("case", range(len(OF_MANY_SIZES)))
+def test_check_jacobian_where_parameters_and_rows_differ_in_size(case):
+    fun, theta = OF_MANY_SIZES[case][0], np.array(OF_MANY_SIZES[case][1])
+    J = sr.jacobian(fun, theta) @ np.eye(theta.size)
+    for seed in range(5):
+        sr.checks.check_jacobian(fun, theta, J, rng=seed)
+    for row in range(len(J)):
+        wrong = J.copy()
+        wrong[row] *= 1.01
+        if np.any(wrong != J):
+            with pytest.raises(CheckFailed, match=f"row {row} of Jv differs"):
+                sr.checks.check_jacobian(fun, theta, wrong)

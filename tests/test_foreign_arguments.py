@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.sparse.linalg import LinearOperator
 
 import sven_ref as sr
-from sven_ref.errors import ArgumentError, NonFiniteError, SvenError
+from sven_ref.errors import ArgumentError, NonFiniteError, ShapeError, SvenError
 
 NET = sr.MLP((2, 3, 1))
 THETA = NET.init(0)
@@ -185,10 +185,61 @@ def test_what_is_no_problem(problem):
         sr.step(problem, THETA, (X, Y), lr=0.1)
 
 
-@pytest.mark.parametrize("number", [decimal.Decimal("0.1"), fractions.Fraction(1, 10), np.array(0.1), "0.1", [0.1]])
-def test_numbers_that_are_no_floats_are_named(number):
+@pytest.mark.parametrize("number", [decimal.Decimal("0.1"), fractions.Fraction(1, 10), np.array(0.1), np.float32(0.1)])
+def test_numbers_of_every_kind(number):
+    np.testing.assert_array_equal(step(lr=number)[0], step(lr=float(number))[0])
+
+
+@pytest.mark.parametrize("number", ["0.1", [0.1], np.array([0.1]), 1j, True, np.True_, None, decimal.Decimal("nan")])
+def test_what_is_no_number_is_named(number):
     with pytest.raises(ArgumentError, match=r"^lr = .*: must be a finite number ≥ 0"):
         step(lr=number)
+
+
+@pytest.mark.parametrize("shape", [(), (1,), (3, 1), (3, 3), (4,)])
+def test_the_residuals_of_an_update_are_one_vector(shape):
+    with pytest.raises(ShapeError, match=r"R has shape .*: must be \(3,\), a number for each row of J"):
+        sr.update(np.ones(3), np.ones(shape), np.eye(3), lr=1)
+
+
+class Masked(np.ndarray):
+    """An array with a mask, as another library than NumPy has it."""
+
+    mask = np.array([[False], [True], [False], [False]])
+
+
+def test_masks_of_other_libraries():
+    with pytest.raises(ArgumentError, match="y is a masked array with 1 of 4 values masked"):
+        sr.step(sr.Problem(NET), THETA, (X, Y.view(Masked)), lr=0.1)
+    da = pytest.importorskip("dask.array", reason="extra dask")
+    hidden = da.ma.masked_equal(da.from_array(Y), 0.25)
+    with pytest.raises(ArgumentError, match="y is a masked array with 1 of 4 values masked"):
+        sr.step(sr.Problem(NET), THETA, (X, hidden), lr=0.1)
+    with pytest.raises(ArgumentError, match="masked"):
+        sr.truncated_pinv(np.eye(4)) @ hidden
+    np.testing.assert_array_equal(step(y=da.from_array(Y))[0], step()[0])
+    np.testing.assert_array_equal(step(y=np.ma.masked_equal(Y, 7))[0], step()[0])
+
+
+@pytest.mark.parametrize("no_matrix", [lambda v: v, {1}, {"a": 1}, None, (i for i in ())])
+def test_what_is_no_matrix(no_matrix):
+    with pytest.raises(ArgumentError, match=r"J has dtype object and is a .* or an operator with matvec and rmatvec"):
+        sr.truncated_pinv(no_matrix)
+
+
+@pytest.mark.parametrize("mode", ["raise", "warn"])
+def test_numbers_that_leave_float32_on_the_way_in(mode):
+    J = sr.as_product_operator(np.eye(2, dtype=np.float32))
+    with np.errstate(all=mode):
+        np.testing.assert_array_equal(J @ np.array([1.0, 1e-60]), [1, 0])
+        np.testing.assert_array_equal(J.T @ np.array([1.0, 1e-60]), [1, 0])
+        with pytest.raises(NonFiniteError):
+            J @ np.array([1.0, 1e60])
+
+
+def test_an_array_of_objects_is_no_argument_of_a_product():
+    with pytest.raises(ArgumentError, match="the argument of a product has dtype object"):
+        sr.jacobian(lambda t: t, np.ones(5)) @ np.ones(5, object)
 
 
 def test_a_matrix_changed_in_place_changes_no_pseudoinverse():

@@ -140,7 +140,7 @@ CASES = {
         r"micro_batch = 3: must divide the batch size B = 4",
     ),
     "own kappa": (
-        lambda: sr.Conditions(lambda th, b: th, kappa=2),
+        lambda: sr.Problem(residuals=lambda th, b: th, kappa=2),
         r"loss, kappa, rows, micro_batch: must not be given with residuals=",
     ),
     "activation": (
@@ -214,7 +214,7 @@ CASES = {
     ),
     "R complex": (
         lambda: sr.truncated_pinv(np.eye(3)) @ (np.ones(3) * 1j),
-        r"residuals has dtype complex128: must be real",
+        r"the argument of a product has dtype complex128: must be real",
     ),
     "projected R complex": (
         lambda: sr.truncated_pinv(np.eye(3)).project(np.ones(3) * 1j),
@@ -233,7 +233,7 @@ CASES = {
     "sizes int": (lambda: sr.MLP(5), r"sizes = 5: must have at least two entries"),
     "init dtype": (lambda: NET.init(0, int), r"dtype = <class 'int'>: must be float32 or float64"),
     "own loss": (
-        lambda: sr.Conditions(lambda th, b: th, loss="cross_entropy"),
+        lambda: sr.Problem(residuals=lambda th, b: th, loss="cross_entropy"),
         r"model, loss, kappa, rows, micro_batch: must not be given with residuals=",
     ),
     "R nan": (lambda: sr.truncated_pinv(np.eye(3)) @ bad(np.ones(3), 2), r"residuals: 1 of 3 values are not finite"),

@@ -6,6 +6,7 @@ import pytest
 import scipy.sparse
 from autograd import elementwise_grad
 from autograd.extend import defvjp, primitive
+from autograd.tracer import getval
 from scipy.sparse.linalg import LinearOperator
 
 import sven_ref as sr
@@ -316,3 +317,58 @@ def test_a_jacobian_of_rows_asks_the_vjp_no_more():
     np.testing.assert_allclose(J.H @ np.eye(3), A.T)
     np.testing.assert_allclose(J @ np.eye(3), A)
     assert not asked
+
+
+FORGETFUL = own(lambda g: A.T @ getval(g))  # its VJP is plain NumPy, so that the VJP of the VJP sees nothing of it
+
+
+@pytest.mark.parametrize("neighbours", [1, 100])
+@pytest.mark.parametrize("M", [20, 200, 1000])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_part_off_the_tape_among_many_rows(dtype, M, neighbours):
+    """A row's own say in ⟨Jv, u⟩ is 1/M of it, and less beside larger rows."""
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        B = (neighbours * rng.standard_normal((M, 30)) / np.sqrt(30)).astype(dtype)
+        B[:, :3] *= dtype(1e-2)
+        at = int(rng.integers(M))
+
+        def conditions(t, B=B, at=at):
+            y = anp.dot(B, t)
+            return anp.concatenate([y[:at], (FORGETFUL(t[:3]) + t[3:6]).astype(dtype), y[at:]])
+
+        J = sr.jacobian(conditions, rng.standard_normal(30).astype(dtype))
+        exact = np.insert(B, [at] * 3, np.hstack([A, np.eye(3), np.zeros((3, 24))]), axis=0)
+        v = rng.standard_normal(30).astype(dtype)
+        np.testing.assert_allclose((J @ v)[at : at + 3], (exact @ v)[at : at + 3], rtol=1e-4, atol=1e-4)
+        fisher = sr.natural_gradient.fisher(J) @ np.eye(30, dtype=dtype)
+        np.testing.assert_allclose(fisher, exact.T @ exact, rtol=1e-3, atol=1e-4 * np.abs(fisher).max())
+
+
+@pytest.mark.parametrize(("shape", "size"), [((200, 300), 0.1), ((100, 150), 0.03), ((1000, 1200), 1.0)])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_an_operator_that_forgets_one_row_of_many(dtype, shape, size):
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        A = (rng.standard_normal(shape) / np.sqrt(shape[1])).astype(dtype)
+        A[7] *= dtype(size)
+        B = A.copy()
+        B[7] = 0
+        J = LinearOperator(shape, matvec=lambda v, B=B: B @ np.ravel(v), rmatvec=lambda u, A=A: A.T @ u, dtype=dtype)
+        with pytest.raises(AdjointError):
+            adjoint_tested(J)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_conditions_computed_in_float32_of_a_float64_theta(solver):
+    """ε is that of what the conditions are computed in: no digits are asked for that they do not have."""
+    theta = np.array([0.3, 0.7])
+    for fun in (
+        lambda t: anp.sin(t.astype(np.float32)) - np.float32(0.1),
+        lambda t: anp.array(t, dtype=np.float32) - 1,
+        lambda t: anp.dot(np.eye(2, dtype=np.float32), t.astype(np.float32)) ** 2,
+    ):
+        R, J = sr.linearise(fun, theta)
+        assert J.eps == np.finfo(np.float32).eps
+        exact = np.linalg.solve(sr.linearise(fun, theta)[1] @ np.eye(2), R)
+        np.testing.assert_allclose(sr.truncated_pinv(J, solver=solver) @ R, exact, rtol=1e-4)

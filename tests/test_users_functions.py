@@ -449,7 +449,7 @@ def test_a_batch_filled_anew_changes_no_jacobian():
 
 
 def test_residuals_below_the_range_of_theta():
-    with pytest.raises(ArgumentError, match="some are below the range of float32, theta's dtype"):
+    with pytest.raises(ArgumentError, match="some are outside the range of float32, theta's dtype"):
         step(lambda t, _: 1e-60 * (anp.dot(A, t.astype(float)) - 1), THETA.astype(np.float32))
 
 
@@ -465,3 +465,99 @@ NO_DERIVATIVE = {
 def test_functions_without_a_derivative_are_named(name):
     with pytest.raises(ArgumentError, match=r"VJP of .* not defined.*autograd has no derivative of that function"):
         step(NO_DERIVATIVE[name])
+
+
+@pytest.mark.parametrize(
+    ("theta", "off_the_tape"),
+    [
+        ([300.0, 1e-6], lambda x: np.log(x) + 10),
+        ([300.0, 1e-6], lambda x: np.sin(1e6 * x)),
+        ([101325.0, 0.2], lambda x: np.exp(-x) - 0.9),
+        ([101325.0, 0.2], lambda x: np.sqrt(x) - 0.9),
+        ([-1e12, 3.0], lambda x: x**2),
+        ([1e-8, 1e-3], lambda x: 1 / x),
+    ],
+)
+def test_rows_off_the_tape_beside_parameters_of_other_sizes(theta, off_the_tape):
+    def conditions(t):
+        return anp.array([t[0] - 1, off_the_tape(getval(t)[1])])
+
+    with pytest.warns(IndependentOfThetaWarning, match="in rows 1 of 2"):
+        sr.step(sr.Conditions(conditions), np.array(theta), None, lr=1, solver="dense")
+
+
+def test_rows_that_are_zero_are_not_looked_at_outside_the_domain():
+    def conditions(t):
+        if (getval(t) < 0).any():
+            raise ValueError("negative concentration")
+        return anp.concatenate([t[:1] - 0.5, anp.maximum(t[1:] - 2, 0) + 0.3])
+
+    new, _ = sr.step(sr.Conditions(conditions), np.array([0.2, 0.0]), None, lr=1, solver="dense")
+    np.testing.assert_allclose(new, [0.5, 0.0])
+
+
+def test_one_cause_is_warned_of_once():
+    with pytest.warns(IndependentOfThetaWarning) as caught:
+        sr.step(sr.Conditions(lambda t: np.exp(getval(t)) - 1), np.array([0.5]), None, lr=1)
+    assert len(caught) == 1
+
+
+class Remembering:
+    """A model that keeps its last value, as `scipy.optimize` does with functions that return two things."""
+
+    def __init__(self):
+        self.last, self.value = None, None
+
+    def __call__(self, theta):
+        if self.last is None or not np.array_equal(self.last, getval(theta)):
+            self.last, self.value = np.array(getval(theta)), anp.exp(theta)
+        return self.value
+
+
+@pytest.mark.parametrize("use", [lambda y, t: y, lambda y, t: y * t - 2, lambda y, t: anp.concatenate([y, t])])
+def test_values_kept_from_an_earlier_call(use):
+    model, theta = Remembering(), np.array([0.1, 0.2])
+    problem = sr.Conditions(lambda t: use(model(t), t))
+    sr.step(problem, theta, None, lr=1)
+    with pytest.raises(ArgumentError, match="a value that autograd traced in an earlier call: does it keep results"):
+        sr.step(problem, theta, None, lr=1)
+
+
+HIDDEN = np.ma.masked_equal([1.0, -999.0], -999.0)
+WITH_MASKS = {
+    "dot": lambda t: anp.dot(np.ma.masked_equal(np.eye(2), 0), t),
+    "concatenate": lambda t: anp.concatenate([t[:1], t - HIDDEN]),
+    "mask - theta": lambda t: HIDDEN - t,
+    "theta - mask": lambda t: t - HIDDEN,
+    "mask * theta": lambda t: HIDDEN * t,
+    "sum": lambda t: anp.array([anp.sum(t * HIDDEN)]),
+}
+
+
+@pytest.mark.parametrize("name", WITH_MASKS)
+def test_masked_arrays_inside_a_function(name):
+    with pytest.raises(ArgumentError, match="mask"):
+        sr.jacobian(WITH_MASKS[name], np.array([0.5, 1.0]))
+
+
+def test_conditions_may_take_theta_alone():
+    def both(theta, batch=3.0):
+        return theta - batch
+
+    np.testing.assert_array_equal(sr.Conditions(lambda t: t - 1).residuals(np.ones(2), "anything"), [0, 0])
+    np.testing.assert_array_equal(sr.Conditions(both).residuals(np.ones(2), 1.0), [0, 0])
+    np.testing.assert_array_equal(sr.Conditions(np.negative).residuals(np.ones(2), None), [-1, -1])
+    for wrong in (lambda: 1, lambda a, b, c: a):
+        with pytest.raises(ArgumentError, match=r"must take \(theta, batch\), or theta alone"):
+            sr.Conditions(wrong)
+
+
+def test_losses_of_conditions_that_overflow():
+    with pytest.raises(NonFiniteError, match="losses"):
+        sr.Conditions(lambda t: t * 1e200).losses(np.ones(2), None)
+
+
+def test_residuals_above_the_range_of_theta():
+    for raised in ("ignore", "raise"):
+        with np.errstate(all=raised), pytest.raises(ArgumentError, match="outside the range of float32"):
+            sr.jacobian(lambda t: t * np.array([1.0, 1e60]), np.ones(2, np.float32))
