@@ -13,6 +13,7 @@ import numbers
 import sys
 import warnings
 from collections.abc import Callable, Collection
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -51,7 +52,7 @@ def check_number(name: str, value: Any, allowed: str, inside: Callable[[float], 
     """`value` as a float; raise `ArgumentError` unless it is a finite number with inside(value); `allowed` says so."""
     scalar: Any = value[()] if isinstance(value, np.ndarray) and value.ndim == 0 else value
     number = isinstance(scalar, numbers.Real | decimal.Decimal) and not isinstance(scalar, bool | np.bool)
-    too_large = isinstance(scalar, numbers.Rational) and abs(scalar) > sys.float_info.max
+    too_large = isinstance(scalar, int | Fraction) and not -sys.float_info.max <= scalar <= sys.float_info.max
     if not (number and not too_large and math.isfinite(float(scalar)) and inside(float(scalar))):
         raise ArgumentError(f"{name} = {value!r}: must be a finite number {allowed}")
     return float(scalar)

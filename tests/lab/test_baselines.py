@@ -71,9 +71,9 @@ def test_the_output_jacobian_is_the_oracles(loss):
     mine, f = outputs.output_jacobian(problem, theta, batch)
     tolerance = tolerances.network(theta.dtype, NET) * np.abs(J).max()
     assert_allclose(f, NET(theta, X), rtol=0, atol=tolerances.network(theta.dtype, NET) * np.abs(f).max())
-    assert_allclose(mine.dense(), J, rtol=0, atol=tolerance)
+    assert_allclose(outputs.dense(mine), J, rtol=0, atol=tolerance)
     assert_allclose(mine.gram(), J @ J.T, rtol=0, atol=tolerance * np.abs(J).sum(axis=1).max())
-    assert_allclose(mine.transposed(r), J.T @ r, rtol=0, atol=tolerance * np.abs(r).sum())
+    assert_allclose(mine.rmatvec(r), J.T @ r, rtol=0, atol=tolerance * np.abs(r).sum())
     assert_allclose(outputs.residuals_and_jacobian(problem, theta, batch)[0], r, rtol=0, atol=tolerance)
 
 
@@ -83,9 +83,9 @@ def test_squares_of_the_residuals_sum_to_the_loss_and_their_jacobian_is_finite_d
     theta = torch_peer.start()
     r, J = outputs.residuals_and_jacobian(problem, theta, batch)
     assert_allclose(r @ r, problem.losses(theta, batch).sum(), rtol=tolerances.network(theta.dtype, NET))
-    sr.checks.check_jacobian(lambda t: outputs.residuals_and_jacobian(problem, t, batch)[0], theta, J.dense())
-    assert_allclose(J.gram(), J.dense() @ J.dense().T, atol=1e-13)
-    assert_allclose(J.transposed(r), r @ J.dense(), atol=1e-13)
+    sr.checks.check_jacobian(lambda t: outputs.residuals_and_jacobian(problem, t, batch)[0], theta, outputs.dense(J))
+    assert_allclose(J.gram(), outputs.dense(J) @ outputs.dense(J).T, atol=1e-13)
+    assert_allclose(J.rmatvec(r), r @ outputs.dense(J), atol=1e-13)
 
 
 @pytest.mark.parametrize("n", [7, 40], ids=["P > M", "P < M"])
