@@ -78,11 +78,13 @@ def as_array(name: str, value: Any, allowed: str = "real numbers") -> Any:
 
     In C order and this machine's byte order: what is computed does not depend on how the caller's memory lies.
     """
-    unmasked(name, value)
+    plain_array = type(value) is np.ndarray  # the usual case: no mask, no foreign library
+    if not plain_array:
+        unmasked(name, value)
     try:
         if isinstance(getattr(value, "_meta", None), np.ma.MaskedArray):  # of Dask, whose __array__ drops the mask
             value = unmasked(name, value.compute())
-        array = np.asarray(unmasked(name, np.asanyarray(value)), order="C")
+        array = np.asarray(value if plain_array else unmasked(name, np.asanyarray(value)), order="C")
     except ArgumentError:
         raise
     except Exception as error:  # ragged lists, tensors on a device: whatever the object's own library says

@@ -14,10 +14,10 @@ import numpy as np
 
 from .arguments import as_generator, check_integer, check_theta
 from .errors import CheckFailed
-from .jacobian import check_residuals, sizes_of
+from .one_matrix import sizes_of
 from .operators import Scaled, as_product_operator, norm, power_of_two
 from .pinv import TruncatedPinv
-from .tape import evaluate
+from .tape import check_residuals, evaluate
 
 
 def dot_test(J: Any, rng: Any = 0, rtol: float | None = None, trials: int = 3) -> float:

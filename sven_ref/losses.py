@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import autograd.numpy as np
+import autograd.numpy as anp
+import numpy as np
 from autograd.extend import defvjp, primitive
 from autograd.tracer import getval
 
@@ -18,9 +19,10 @@ from .errors import ArgumentError, ShapeError
 
 def check_outputs(f: Any, y: Any) -> int:
     """B, or an error unless f has shape (B, C) for the B samples of y."""
-    if np.ndim(f) != 2 or len(f) != len(y):
-        raise ShapeError(f"model returned shape {np.shape(f)}: must be (B, C) = ({len(y)}, C), samples first")
-    return len(f)
+    shape = np.shape(f)
+    if len(shape) != 2 or shape[0] != len(y):
+        raise ShapeError(f"model returned shape {shape}: must be (B, C) = ({len(y)}, C), samples first")
+    return int(shape[0])
 
 
 def difference(f: Any, y: Any) -> Any:
@@ -37,7 +39,9 @@ def one_hot(f: Any, y: Any) -> Any:
         raise ShapeError(f"y has shape {np.shape(y)} and dtype {y.dtype}: must be ({B},) integer class labels")
     if y.min() < 0 or y.max() >= C:
         raise ArgumentError(f"y has labels {y.min()} to {y.max()}: must be in 0 … {C - 1}, one per output")
-    return (y[:, None] == np.arange(C)).astype(f.dtype)
+    target = np.zeros((B, C), f.dtype)
+    target[np.arange(B), y] = 1
+    return target
 
 
 def cross_entropy(f: Any, y: Any) -> Any:
@@ -48,25 +52,34 @@ def cross_entropy(f: Any, y: Any) -> Any:
 def others(f: Any, target: Any) -> tuple[Any, Any]:
     """e_c = e^{a_c − m} with a_c = f_c − f_y, 0 for c = y; with m = max(a, 0) of shape (B, 1) nothing overflows."""
     a = f - (f * target).sum(axis=1, keepdims=True)
-    m = np.maximum(getval(a).max(axis=1, keepdims=True), 0)
-    return np.exp(a - m) * (1 - target), m
+    m = anp.maximum(getval(a).max(axis=1, keepdims=True), 0)
+    return anp.exp(a - m) * (1 - target), m
 
 
 @primitive
 def log_others(f: Any, target: Any) -> Any:
     """log(1 + Σ_c e^{a_c}) of shape (B,), as one operation on autograd's tape."""
     e, m = others(f, target)
-    return (m[:, 0] + np.log1p(e.sum(axis=1) + np.expm1(-m[:, 0]))).astype(f.dtype)
+    return (m[:, 0] + anp.log1p(e.sum(axis=1) + anp.expm1(-m[:, 0]))).astype(f.dtype)
 
 
 def log_others_vjp(ell: Any, f: Any, target: Any) -> Any:
     """∂ℓ/∂f_c = p_c = e_c/(e^{−m} + Σ e) for c ≠ y, ∂ℓ/∂f_y = −Σ_{c≠y} p_c."""
     e, m = others(f, target)
-    p = e / (np.exp(-m) + e.sum(axis=1, keepdims=True))
+    p = e / (anp.exp(-m) + e.sum(axis=1, keepdims=True))
     return lambda g: g[:, None] * (p - target * p.sum(axis=1, keepdims=True))
 
 
 defvjp(log_others, log_others_vjp, argnums=(0,))
+
+
+@primitive
+def squared_norms(r: Any) -> Any:
+    """Σ_c r_c² of shape (B,), as one operation on autograd's tape."""
+    return (r * r).sum(axis=1)
+
+
+defvjp(squared_norms, lambda ans, r: lambda g: 2 * g[:, None] * r)
 
 
 # Losses that are squares, by the difference r of shape (B, C) they square: ℓ = Σ_c r_c².
@@ -76,23 +89,21 @@ LOSSES = (*SQUARES, "cross_entropy")
 
 @primitive
 def power(base: Any, exponent: float) -> Any:
-    """base^exponent for base ≥ 0, with value and derivative 0 at base = 0 (SPEC 2.5)."""
-    if exponent == 1:
-        return base
-    positive = base > 0
-    return np.where(positive, np.where(positive, base, 1.0) ** exponent, 0.0)  # no 0^−1 is ever made
+    """base^exponent for base ≥ 0 and exponent > 0, with derivative 0 at base = 0 where it is singular (SPEC 2.5)."""
+    return base**exponent
 
 
 @primitive
 def signed_power(r: Any, exponent: float) -> Any:
-    """sign(r)|r|^exponent, with derivative exponent·|r|^(exponent − 1), 0 at r = 0 where exponent < 1 (SPEC 2.5)."""
-    return r if exponent == 1 else r * power.fun(np.abs(r), exponent - 1)
+    """sign(r)|r|^exponent, exponent > 0; its derivative exponent·|r|^(exponent − 1), or 0 where that is singular."""
+    return np.copysign(np.abs(r) ** exponent, r)
 
 
 def slope(base: Any, exponent: float) -> Any:
-    """The derivative of base^exponent, itself in `autograd.numpy`."""
-    return np.ones_like(base) if exponent == 1 else exponent * power(base, exponent - 1)
+    """The derivative of base^exponent, in `autograd.numpy`: base 0 is replaced before 0^−1 can be made."""
+    positive = base > 0
+    return exponent * anp.where(positive, anp.where(positive, base, 1.0) ** (exponent - 1), float(exponent == 1))
 
 
 defvjp(power, lambda ans, base, exponent: lambda g: g * slope(base, exponent), argnums=(0,))
-defvjp(signed_power, lambda ans, r, exponent: lambda g: g * slope(np.abs(r), exponent), argnums=(0,))
+defvjp(signed_power, lambda ans, r, exponent: lambda g: g * slope(anp.abs(r), exponent), argnums=(0,))

@@ -23,10 +23,11 @@ from typing import Any
 import numpy as np
 from scipy.sparse.linalg import lsmr
 
-from .arguments import as_array, check_finite, check_number
+from .arguments import as_array, check_number
 from .errors import ConvergenceError, RankError, ShapeError
 from .operators import ProductLinearOperator, Scaled, adjoint_tested, power_of_two
 from .pinv import truncated_pinv
+from .scaling import near_one, true_size
 
 
 @np.errstate(all="ignore")
@@ -40,48 +41,54 @@ def fisher(J: Any) -> ProductLinearOperator:
 def natural_gradient(J: Any, gradient: Any) -> Any:
     """F⁻¹ ∇L for ∇L of shape (P,). Raises `RankError` where F is singular: then there is no natural gradient."""
     J = adjoint_tested(J)
-    c, (g, size) = scale(J), near_one("gradient", gradient, J.shape[1])
-    return true_size(_solve(fisher(Scaled(J, c)), g, 0.0), size, c, c)
+    c = scale(J)
+    g, e = vector("gradient", gradient, J.shape[1])
+    return true_size("update", _solve(fisher(Scaled(J, c)), g, 0.0), e - 2 * exponent(c))
 
 
 @np.errstate(all="ignore")
 def gauss_newton(J: Any, R: Any) -> Any:
     """The shortest minimiser of ‖Jx − R‖, by LSMR to working precision; singular values are never squared."""
     J = adjoint_tested(J)
-    (R, size), eps, c = near_one("R", R, J.shape[0]), np.finfo(J.dtype).eps, J.scale()
+    R, e = vector("R", R, J.shape[0])
+    eps = np.finfo(J.dtype).eps
+    c = J.scale()
     if c == 0:
         return np.zeros(J.shape[1], J.dtype)
     x, stop, *_ = lsmr(Scaled(J, c), R, atol=eps, btol=eps, conlim=0, maxiter=50 * max(J.shape))
     if stop == 7:
         raise ConvergenceError(f"gauss_newton: LSMR did not converge in {50 * max(J.shape)} steps; use truncated_pinv")
-    return true_size(x, size, c)
+    return true_size("update", x, e - exponent(c))
 
 
 @np.errstate(all="ignore")
 def damped_primal(J: Any, R: Any, mu: float) -> Any:
     """(JᵀJ + μI)⁻¹ JᵀR for μ > 0, a P × P system (Levenberg–Marquardt)."""
     J, mu = adjoint_tested(J), check_number("mu", mu, "> 0", lambda x: x > 0)
-    c, (R, size) = scale(J, mu), near_one("R", R, J.shape[0])
+    c = scale(J, mu)
+    R, e = vector("R", R, J.shape[0])
     J = Scaled(J, c)
-    return true_size(_solve(fisher(J), J.rmatvec(R), mu / c / c), size, c)
+    return true_size("update", _solve(fisher(J), J.rmatvec(R), mu / c / c), e - exponent(c))
 
 
 @np.errstate(all="ignore")
 def damped_dual(J: Any, R: Any, mu: float) -> Any:
     """Jᵀ (JJᵀ + μI)⁻¹ R for μ > 0, an M × M system: the same x as `damped_primal`."""
     J, mu = adjoint_tested(J), check_number("mu", mu, "> 0", lambda x: x > 0)
-    c, (R, size) = scale(J, mu), near_one("R", R, J.shape[0])
+    c = scale(J, mu)
+    R, e = vector("R", R, J.shape[0])
     J = Scaled(J, c)
     kernel = _symmetric(J.shape[0], J.dtype, lambda U: J._matmat(J._rmatmat(U)))
-    return true_size(J.rmatvec(_solve(kernel, R, mu / c / c)), size, c)
+    return true_size("update", J.rmatvec(_solve(kernel, R, mu / c / c)), e - exponent(c))
 
 
 @np.errstate(all="ignore")
 def half_inverse(J: Any, g: Any, tau: float = 1e-6, solver: str = "dense") -> Any:
     """V S^{−1/2} Uᵀ g over σ > τσ_1: J the Jacobian of all outputs (B·C, P), g = ∂L/∂outputs of shape (B·C,)."""
     pinv = truncated_pinv(J, rtol=check_number("tau", tau, "≥ 0 and < 1", lambda x: 0 <= x < 1), solver=solver)
-    (U, V), (g, size) = pinv.vectors(), near_one("g", g, pinv.shape[1])
-    return true_size(V @ ((U.T @ g) / np.sqrt(pinv.singular_values)), size)
+    U, V = pinv.vectors()
+    g, e = vector("g", g, pinv.shape[1])
+    return true_size("update", V @ ((U.T @ g) / np.sqrt(pinv.singular_values)), e)
 
 
 def scale(J: ProductLinearOperator, mu: float = 0.0) -> float:
@@ -89,22 +96,17 @@ def scale(J: ProductLinearOperator, mu: float = 0.0) -> float:
     return max(J.scale(), power_of_two(math.sqrt(mu)) if mu else 0.0) or 1.0
 
 
-def near_one(name: str, value: Any, size: int) -> tuple[Any, float]:
-    """A vector over a power of two near its largest entry, and that power: nothing of it is lost in a square."""
+def vector(name: str, value: Any, size: int) -> tuple[Any, Any]:
+    """A vector near 1 and its exponent, or an error that names it."""
     array = as_array(name, value)
     if array.shape != (size,):
         raise ShapeError(f"{name} has shape {array.shape}: must be ({size},)")
-    check_finite(name, array)
-    c = power_of_two(float(np.abs(array).max()))
-    return array / array.dtype.type(c) if array.dtype.kind == "f" else array / c, c
+    return near_one(name, array)
 
 
-def true_size(x: Any, size: float, *divisors: float) -> Any:
-    """x · size / the divisors, all powers of two; raise `NonFiniteError` where that leaves the range of x."""
-    exponent = math.frexp(size)[1] - 1 - sum(math.frexp(c)[1] - 1 for c in divisors)
-    x = np.ldexp(x, exponent)
-    check_finite("update", x)
-    return x
+def exponent(c: float) -> int:
+    """e of c = 2^e."""
+    return math.frexp(c)[1] - 1
 
 
 def _symmetric(n: int, dtype: Any, apply: Any) -> ProductLinearOperator:

@@ -106,6 +106,8 @@ class ProductLinearOperator(RealLinearOperator):
         whose first J v decides what J is (see `jacobian`).
     factored : bool
         Whether `gram`, `normal_matrix` and blocks come without products.
+    gram_dtype : dtype
+        What the sums in `gram` and `normal_matrix` are made in.
     eps : float
         The relative precision that the products are computed in: that of `dtype`, or less.
 
@@ -132,6 +134,7 @@ class ProductLinearOperator(RealLinearOperator):
             self.jvp, self.vjp = jvp, vjp
         self.blocks = blocks
         self.eps = float(np.finfo(self.dtype).eps)
+        self.gram_dtype = np.dtype(np.float64) if self.factored else self.dtype
         self.counts = {"jvp": 0, "vjp": 0} if counts is None else counts
 
     def _matmat(self, V: Any) -> Any:
@@ -152,7 +155,9 @@ class ProductLinearOperator(RealLinearOperator):
         with np.errstate(all="ignore"):  # what is not finite is refused below
             X = np.ascontiguousarray(as_array("the argument of a product", X), self.dtype)
             if self.blocks:
-                Y = real_product(name, apply(X)).astype(self.dtype, copy=False)
+                Y = apply(X)
+                if type(Y) is not np.ndarray or Y.dtype != self.dtype:
+                    Y = real_product(name, Y).astype(self.dtype, copy=False)
             else:  # copies: `apply` may write to what it is given, and hand out one buffer twice
                 columns = X.reshape(len(X), -1).T
                 Y = np.empty((rows, len(columns)), self.dtype, order="F")
@@ -228,11 +233,6 @@ class ProductLinearOperator(RealLinearOperator):
         """JᵀJ/c² of shape (P, P) for c a power of two, by P product pairs."""
         A = Scaled(self, c)
         return symmetric([A._rmatvec(A._matvec(e)) for e in np.eye(self.shape[1], dtype=self.dtype)])
-
-    @property
-    def gram_dtype(self) -> Any:
-        """The dtype that the sums in `gram` and `normal_matrix` are made in."""
-        return np.dtype(np.float64) if self.factored else self.dtype
 
     def gram_cost(self) -> float:
         """How many multiplications the smaller of `gram` and `normal_matrix` takes."""
@@ -354,7 +354,8 @@ def adjoint_tested(J: Any) -> ProductLinearOperator:
     AdjointError : ⟨Jv, u⟩ ≠ ⟨v, Jᵀu⟩ for Gaussian u, v
     ArgumentError : J has no rmatvec, or products so small that they have no digits
     """
-    kind, J = type(J).__name__, as_product_operator(J)
+    kind = type(J).__name__
+    J = J if isinstance(J, ProductLinearOperator) else as_product_operator(J)
     if not J.tested:
         rng = np.random.default_rng(0)
         u, v = (rng.standard_normal(n).astype(J.dtype) for n in J.shape)

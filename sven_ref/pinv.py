@@ -12,8 +12,7 @@ its transpose and of P_q = J J⁺, written out below:
 The sums in Jᵀ (U y) cancel to a part of about σ_q/σ_1, and rounding is amplified by σ_1/σ_q: where that would cost a
 float32 Jacobian more than three digits, products are made in float64 if its operator can.
 
-Every product is made of J/c, R and x near 1, each column over a power of two of its own, and has its true size at the
-end: what leaves the range of the dtype is refused, and nothing is lost on the way (SPEC 3.8).
+Every product is made of J/c, and of R and x near 1 (`scaling`).
 """
 
 from __future__ import annotations
@@ -28,6 +27,7 @@ import numpy as np
 from .arguments import as_array, as_generator, check_choice, check_finite, check_integer, check_number, renamed
 from .errors import ConvergenceError, ShapeError, SolverFloorError
 from .operators import ProductLinearOperator, RealLinearOperator, Scaled, adjoint_tested, norm
+from .scaling import in_between, near_one, true_size
 from .solvers import SOLVERS
 from .solvers.auto import Attempt, attempts
 from .solvers.contract import Triplets
@@ -73,56 +73,48 @@ def truncated_pinv(
     ArgumentError, NonFiniteError, AdjointError, ConvergenceError
     """
     J = adjoint_tested(J)
-    as_generator(rng)  # raises for what is none
+    if type(rng) is not int or rng < 0:
+        as_generator(rng)  # raises for what is none
     n = min(J.shape)
-    k = None if k is None else min(check_integer("k", k), n)
+    most = n if k is None else min(check_integer("k", k), n)
     rtol = check_number("rtol", rtol, "≥ 0 and < 1", lambda x: 0 <= x < 1)
     atol = check_number("atol", atol, "≥ 0", lambda x: x >= 0)
     check_choice("solver", solver, (*SOLVERS, "auto"))
-    *before, last = attempts(J, k, solver)
+
+    def below_the_cut(t: Triplets) -> bool:
+        return bool(t.s[-1] <= max(rtol * t.s[0], atol / t.c, t.floor * t.s[0]))
+
+    @np.errstate(all="ignore")  # what is not finite is refused
+    def by(attempt: Attempt) -> TruncatedPinv:
+        until = k is None and attempt.solver == "svds"
+        triplets = svds_until(J, below_the_cut, rng) if until else SOLVERS[attempt.solver](J, most, rng)
+        check_finite("singular values of J", triplets.s * triplets.c)
+        triplets = replace(triplets, floor=max(attempt.floor, triplets.floor))
+        J_pinv = TruncatedPinv(J, triplets, cut(triplets, most, rtol, atol))
+        check_attained(J_pinv, triplets)
+        return J_pinv
+
+    *before, last = attempts(J, most, solver)
     for attempt in before:
         with suppress(SolverFloorError, ConvergenceError):  # what one can't do is for the next
-            return by_one_solver(J, attempt, k, rtol, atol, rng)
-    return by_one_solver(J, last, k, rtol, atol, rng)
+            return by(attempt)
+    return by(last)
 
 
-@np.errstate(all="ignore")  # what is not finite is refused
-def by_one_solver(
-    J: ProductLinearOperator, attempt: Attempt, k: int | None, rtol: float, atol: float, rng: Any
-) -> TruncatedPinv:
-    """J⁺ by one solver, or the error that says what it can't resolve."""
-    if k is None and attempt.solver == "svds":
-
-        def below(t: Triplets) -> bool:
-            return bool(t.s[-1] <= max(rtol * t.s[0], atol / t.c, t.floor * t.s[0]))
-
-        triplets = svds_until(J, below, rng)
-    else:
-        triplets = SOLVERS[attempt.solver](J, min(J.shape) if k is None else k, rng)
-    check_finite("singular values of J", triplets.s * triplets.c)
-    triplets = replace(triplets, floor=max(attempt.floor, triplets.floor))
-    rank = cut(triplets, min(J.shape) if k is None else k, rtol, atol)
-    J_pinv = TruncatedPinv(J, triplets, rank)
-    if triplets.squared and rank > 0:
-        check_attained(J_pinv, triplets.sums)
-    return J_pinv
-
-
-def check_attained(J_pinv: TruncatedPinv, sums: Any) -> None:
-    """Raise `SolverFloorError` where the smallest kept σ is not there: ‖Jᵀu‖ or ‖Jv‖, not squared, is below half of it.
+def check_attained(J_pinv: TruncatedPinv, t: Triplets) -> None:
+    """Raise `SolverFloorError` where the smallest kept σ of a squared J is not there: ‖Jᵀu‖ or ‖Jv‖ is not half of it.
 
     The floor trusts sums to err at random. A sum of L equal terms, one after another, errs up to Lε, ε that of the
-    dtype of `sums`; so what lies below (Lε)^½ σ_1 is looked at, by one product.
+    dtype of the sums; so what lies below (Lε)^½ σ_1 is looked at, by one product.
     """
-    s, eps = J_pinv.s[:, 0], float(np.finfo(sums).eps)
-    if s[-1] > math.sqrt(eps * max(J_pinv.shape)) * s[0]:
+    s, q = J_pinv.s[:, 0], J_pinv.rank
+    if not t.squared or q == 0 or s[-1] > math.sqrt(float(np.finfo(t.sums).eps) * max(J_pinv.shape)) * s[0]:
         return
     J = J_pinv.J_over_c
-    q = J_pinv.rank
     attained = norm(J.matvec(J_pinv.Vt[-1]) if J_pinv.U is None else J.rmatvec(J_pinv.U[:, -1]))
     if not attained > s[-1] / 2:
         raise SolverFloorError(
-            f"solver = {J_pinv.solver!r}: sigma_{q} = {s[-1] / s[0]:.2g} sigma_1 is rounding error, a product with J "
+            f"solver = {t.solver!r}: sigma_{q} = {s[-1] / s[0]:.2g} sigma_1 is rounding error, a product with J "
             f"gives {attained / s[0]:.2g} sigma_1; use solver='dense', a larger rtol or k ≤ {q - 1}"
         )
 
@@ -150,86 +142,70 @@ class TruncatedPinv(RealLinearOperator):
 
     Attributes
     ----------
-    rank : q, how many triplets are kept
-    singular_values : σ_1 ≥ … ≥ σ_q, those kept
-    spectrum : all σ the solver returned, before the cut; σ_1 … σ_{k+1} at least, where they are not all zero
-    gap : σ_{q+1}/σ_q; the update is unique iff it is below 1 (SPEC 3.5). 0 where nothing is cut or nothing kept
-    solver : the solver that did the work, which may be the documented stand-in for the one asked for
+    rank : int
+        q, how many triplets are kept.
+    singular_values : array of shape (q,)
+        σ_1 ≥ … ≥ σ_q, those kept.
+    spectrum : array
+        All σ the solver returned, before the cut, descending: σ_1 … σ_{k+1} at least, where they are not all zero, or
+        with k = None those down to the first below the cut.
+    gap : float
+        σ_{q+1}/σ_q; the update is unique iff it is below 1 (SPEC 3.5). 0 where nothing is cut or nothing kept.
+    solver : str
+        The solver that did the work, which may be the documented stand-in for the one asked for.
     """
 
-    def __init__(self, J: ProductLinearOperator, triplets: Triplets, rank: int) -> None:
+    def __init__(self, J: ProductLinearOperator, t: Triplets, q: int) -> None:
         super().__init__(J.dtype, J.shape[::-1])
-        t = triplets
-        q = rank
-        self.c = t.c
-        self.solver = t.solver
         self.rank = q
-        self.exponent = math.frexp(t.c)[1] - 1  # c = 2^exponent
-        self.U: Any = None if t.U is None else t.U[:, :q]
-        self.Vt: Any = None if t.Vt is None else t.Vt[:q]
-        self.s = t.s[:q, None]
+        self.solver = t.solver
         self.spectrum = t.s * t.c
         self.singular_values = self.spectrum[:q]
         self.gap = float(t.s[q] / t.s[q - 1]) if 0 < q < len(t.s) else 0.0
+        self.U: Any = None if t.U is None else t.U[:, :q]
+        self.s = t.s[:q, None]
+        self.Vt: Any = None if t.Vt is None else t.Vt[:q]
+        self.c = t.c
+        self.exponent = math.frexp(t.c)[1] - 1  # c = 2^exponent
+        self.moderate = abs(self.exponent) < np.finfo(J.dtype).maxexp // 4
         cancels = q > 0 and t.s[0] * float(np.finfo(J.dtype).eps) > CANCELLATION * t.s[q - 1]
         self.J_over_c = Scaled(J.float64() if cancels else J, t.c)
 
     @np.errstate(all="ignore")  # what is not finite is refused
     def _matmat(self, R: Any) -> Any:
         """J⁺R = V S⁻¹ UᵀR, with UᵀR = S⁻¹ VᵀJᵀR where U is not known and V y = Jᵀ U S⁻¹ y where V is not."""
-        R, exponents = near_one(finite("residuals", R))
-        UtR = self.U.T @ R if self.U is not None else self.Vt @ self.J_over_c._rmatmat(R) / self.s
-        y, later = self.sized(UtR, exponents - self.exponent)
+        block, exponents = near_one("residuals", R.reshape(len(R), -1))
+        UtR = self.U.T @ block if self.U is not None else self.Vt @ self.J_over_c._rmatmat(block) / self.s
+        y, later = in_between(UtR, exponents - self.exponent, self.moderate)
         y = y / self.s
         product = self.Vt.T @ y if self.Vt is not None else self.J_over_c._rmatmat(self.U @ (y / self.s))
-        return self.true_size(product, later)
+        product = true_size("product with the pseudoinverse", product, later, self.dtype)
+        return product.reshape(-1, *R.shape[1:])
 
     @np.errstate(all="ignore")
     def _rmatmat(self, x: Any) -> Any:
         """(J⁺)ᵀx = U S⁻¹ Vᵀx, with Vᵀx = S⁻¹ UᵀJ x where V is not known and U y = J V S⁻¹ y where U is not."""
-        x, exponents = near_one(finite("x", x))
-        Vtx = self.Vt @ x if self.Vt is not None else self.U.T @ self.J_over_c._matmat(x) / self.s
-        y, later = self.sized(Vtx, exponents - self.exponent)
+        block, exponents = near_one("x", x.reshape(len(x), -1))
+        Vtx = self.Vt @ block if self.Vt is not None else self.U.T @ self.J_over_c._matmat(block) / self.s
+        y, later = in_between(Vtx, exponents - self.exponent, self.moderate)
         y = y / self.s
         product = self.U @ y if self.U is not None else self.J_over_c._matmat(self.Vt.T @ (y / self.s))
-        return self.true_size(product, later)
+        product = true_size("product with the pseudoinverse", product, later, self.dtype)
+        return product.reshape(-1, *x.shape[1:])
 
-    def _matvec(self, R: Any) -> Any:
-        return self._matmat(np.reshape(R, (-1, 1)))[:, 0]
-
-    def _rmatvec(self, x: Any) -> Any:
-        return self._rmatmat(np.reshape(x, (-1, 1)))[:, 0]
-
-    def sized(self, y: Any, exponents: Any) -> tuple[Any, Any]:
-        """y 2^exponents and what is left of the exponents, one a column.
-
-        These go to the q numbers between the two products, or, where these or c would be far from 1, to what comes out.
-        """
-        reach = np.frexp(np.abs(y).max(axis=0, initial=0))[1] + exponents
-        if max(abs(self.exponent), *np.abs(reach)) < np.finfo(self.dtype).maxexp // 4:
-            return np.ldexp(y, exponents), None
-        return y, exponents
-
-    def true_size(self, product: Any, exponents: Any) -> Any:
-        """product 2^exponents in the dtype of J, or the error that it leaves its range."""
-        product = product if exponents is None else np.ldexp(product, exponents)
-        product = np.asarray(product, self.dtype)
-        check_finite("product with the pseudoinverse", product)
-        return product
+    _matvec, _rmatvec = _matmat, _rmatmat
 
     @np.errstate(all="ignore")
     def project(self, R: Any) -> Any:
         """P_q R = U_q U_qᵀ R = J J⁺ R of shape (M,): the part of the residuals that the kept triplets reach."""
-        R = finite("residuals", R)
+        R = as_array("residuals", R)
         if R.shape != (self.shape[1],):
             raise ShapeError(f"residuals have shape {R.shape}: must be ({self.shape[1]},)")
-        R, exponents = near_one(R[:, None])
+        R, exponents = near_one("residuals", R[:, None])
         UtR = self.U.T @ R if self.U is not None else self.Vt @ self.J_over_c._rmatmat(R) / self.s
-        y, later = self.sized(UtR, exponents)
+        y, later = in_between(UtR, exponents, self.moderate)
         product = self.U @ y if self.U is not None else self.J_over_c._matmat(self.Vt.T @ (y / self.s))
-        product = product if later is None else np.ldexp(product, later)
-        check_finite("product with the pseudoinverse", product)
-        return product[:, 0]
+        return true_size("product with the pseudoinverse", product, later)[:, 0]
 
     @np.errstate(all="ignore")
     def vectors(self) -> tuple[Any, Any]:
@@ -257,17 +233,3 @@ class TruncatedPinv(RealLinearOperator):
             right = np.linalg.norm(self.J_over_c._matmat(V) - U * s, axis=0).max() / s[0]
             orthogonality = max(np.abs(W.T @ W - np.eye(self.rank)).max() for W in (U, V))
         return Certificate(float(left), float(right), float(orthogonality))
-
-
-def near_one(X: Any) -> tuple[Any, Any]:
-    """The columns of X near 1, each over a power of two, and the exponents of these."""
-    exponents = np.frexp(np.abs(X).max(axis=0))[1]
-    return np.ldexp(X, -exponents), exponents
-
-
-def finite(name: str, value: Any) -> Any:
-    """`value` as an array of finite numbers in float32 or float64."""
-    array = as_array(name, value)
-    array = array if array.dtype in (np.float32, np.float64) else array.astype(np.float64)
-    check_finite(name, array)
-    return array

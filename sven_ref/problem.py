@@ -13,91 +13,25 @@ Conditions of one's own, without a model, are their own residuals: `Conditions(f
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from typing import Any
 
-import autograd.numpy as np
+import autograd.numpy as anp
+import numpy as np
 from autograd.tracer import getval
 
-from .arguments import as_array, check_choice, check_finite, check_integer, check_number, check_theta, renamed
+from .arguments import check_choice, check_finite, check_integer, check_number, check_theta, renamed
+from .batches import copied, takes, x_and_y
 from .errors import ArgumentError, ShapeError
 from .factored import factored_jacobian
-from .jacobian import check_residuals, linearise, warn_independent
-from .losses import LOSSES, SQUARES, check_outputs, cross_entropy, power, signed_power
+from .jacobian import linearise
+from .losses import LOSSES, SQUARES, check_outputs, cross_entropy, power, signed_power, squared_norms
 from .nets.mlp import MLP
 from .operators import ProductLinearOperator
+from .residuals import Residuals
 from .tape import evaluate, name_of, users_code, vjp_and_value
 
 ROWS = (None, "unsigned", "signed", "per_output")
-
-
-class Residuals:
-    """What a step, a solver and the relatives ask for: R and J at (θ, batch), and L, its losses and its gradient.
-
-    `Problem` and `Conditions` are the two ways to have them.
-    """
-
-    model: Any = None
-    kappa = 1.0  # ℓ = R²
-
-    def residual_function(self, batch: Any) -> Callable[[Any], Any]:
-        """θ -> R of shape (M,), in `autograd.numpy`: `jacobian` of it is J by its definition."""
-        raise NotImplementedError
-
-    def describe(self) -> str:
-        """What messages call the functions that R is made by."""
-        raise NotImplementedError
-
-    @np.errstate(all="ignore")
-    def residuals(self, theta: Any, batch: Any) -> Any:
-        """R of shape (M,) at θ."""
-        theta = check_theta(theta)
-        fun = self.residual_function(batch)
-        return check_residuals(evaluate(fun, theta), fun)
-
-    @np.errstate(all="ignore")
-    def linearise(self, theta: Any, batch: Any) -> tuple[Any, ProductLinearOperator]:
-        """R of shape (M,) at θ and J of shape (M, P), a LinearOperator, from one pass."""
-        return linearise(self.residual_function(batch), theta)
-
-    def jacobian(self, theta: Any, batch: Any) -> ProductLinearOperator:
-        """J of shape (M, P) at θ, a LinearOperator: nothing of that size exists."""
-        R, J = self.linearise(theta, batch)
-        J.residuals = R  # for the old name, `J.value`
-        return J
-
-    @np.errstate(all="ignore")
-    def losses(self, theta: Any, batch: Any) -> Any:
-        """ℓ of shape (B,) at θ: R², one a condition."""
-        losses = self.residuals(theta, batch) ** 2
-        check_finite("losses", losses)
-        return losses
-
-    @np.errstate(all="ignore")
-    def loss_and_gradient(self, theta: Any, batch: Any) -> tuple[float, Any]:
-        """L, the mean of ℓ over the batch, and ∇L of shape (P,) in θ's dtype; both finite or a `NonFiniteError`."""
-        theta = check_theta(theta)
-        loss_of = self.loss_function(batch)
-        vjp, loss, on_tape = vjp_and_value(loss_of, theta)
-        return self._loss_and_gradient(theta, loss, vjp(np.ones_like(loss)), on_tape)
-
-    def loss_function(self, batch: Any) -> Callable[[Any], Any]:
-        """θ -> L, in `autograd.numpy`."""
-        residuals = self.residual_function(batch)
-
-        def loss(theta: Any) -> Any:
-            return np.mean(residuals(theta) ** 2)
-
-        loss.__qualname__ = self.describe()
-        return loss
-
-    def _loss_and_gradient(self, theta: Any, loss: Any, gradient: Any, on_tape: bool) -> tuple[float, Any]:
-        if not on_tape:
-            warn_independent(self.describe())
-        gradient = gradient.astype(theta.dtype, copy=False)
-        check_finite("gradient", gradient)
-        return float(loss), gradient
 
 
 class Conditions(Residuals):
@@ -138,7 +72,7 @@ class Conditions(Residuals):
         def residuals(theta: Any) -> Any:
             return self.fun(theta, own) if self.takes_batch else self.fun(theta)
 
-        residuals.__qualname__ = self.describe()
+        residuals.describe = self.describe  # type: ignore[attr-defined]
         return residuals
 
     def describe(self) -> str:
@@ -218,11 +152,11 @@ class Problem(Residuals):
             if np.shape(losses) != (B,):
                 raise ShapeError(f"loss returned shape {np.shape(losses)}: must be (B,) = ({B},), a loss per sample")
             if np.any(losses < 0):
-                raise ArgumentError(f"loss returned {getval(np.min(losses)):g}: per-sample losses must be ≥ 0")
+                raise ArgumentError(f"loss returned {np.min(getval(losses)):g}: per-sample losses must be ≥ 0")
         elif self.loss == "cross_entropy":
             losses = cross_entropy(f, y)
         else:
-            losses = np.sum(SQUARES[self.loss](f, y) ** 2, axis=1)
+            losses = squared_norms(SQUARES[self.loss](f, y))
         check_finite("losses", losses)
         return losses
 
@@ -235,13 +169,14 @@ class Problem(Residuals):
         if rows == "signed" and not one_output:
             raise ArgumentError(f"rows = 'signed': must go with one output; the model returned shape {np.shape(f)}")
         if square and rows != "unsigned":
-            return signed_power(np.reshape(square(f, y), (-1,)), self.kappa)
+            r = square(f, y).reshape(-1)
+            return r if self.kappa == 1 else signed_power(r, self.kappa)
         losses = self.losses_of(f, y)
         if self.micro_batch > 1:
             if B % self.micro_batch:
                 raise ArgumentError(f"micro_batch = {self.micro_batch}: must divide the batch size B = {B}")
-            losses = np.mean(np.reshape(losses, (-1, self.micro_batch)), axis=1)
-        return power(losses, self.kappa / 2)
+            losses = anp.mean(anp.reshape(losses, (-1, self.micro_batch)), axis=1)
+        return losses if self.kappa == 2 else power(losses, self.kappa / 2)
 
     def residual_function(self, batch: Any) -> Callable[[Any], Any]:
         """θ -> R of shape (M,), in `autograd.numpy`: `jacobian(problem.residual_function(batch), θ)` defines J."""
@@ -250,7 +185,7 @@ class Problem(Residuals):
             x, y = map(np.array, self.arrays(theta, batch))  # copies: a batch's buffer may be filled anew
             return self.residuals_of(self.model(theta, x), y)
 
-        residuals.__qualname__ = self.describe()
+        residuals.describe = self.describe  # type: ignore[attr-defined]
         return residuals
 
     def function(self, batch: Any) -> Callable[[Any], Any]:
@@ -263,9 +198,9 @@ class Problem(Residuals):
 
         def loss(theta: Any) -> Any:
             x, y = map(np.array, self.arrays(theta, batch))
-            return np.mean(self.losses_of(self.model(theta, x), y))
+            return anp.mean(self.losses_of(self.model(theta, x), y))
 
-        loss.__qualname__ = self.describe()
+        loss.describe = self.describe  # type: ignore[attr-defined]
         return loss
 
     def describe(self) -> str:
@@ -282,7 +217,7 @@ class Problem(Residuals):
         def losses(theta: Any) -> Any:
             return self.losses_of(self.model(theta, x), y)
 
-        losses.__qualname__ = self.describe()
+        losses.describe = self.describe  # type: ignore[attr-defined]
         return evaluate(losses, theta)
 
     @np.errstate(all="ignore")
@@ -301,7 +236,7 @@ class Problem(Residuals):
         def residuals_of(f: Any) -> Any:
             return self.residuals_of(f, y if trusted else np.array(y))  # a loss of one's own may write to it
 
-        residuals_of.__qualname__ = self.describe()
+        residuals_of.describe = self.describe  # type: ignore[attr-defined]
         per_output = self.rows == "per_output"
         R, J = factored_jacobian(self.model, theta, x, residuals_of, self.micro_batch, per_output, trusted)
         return (R, J) if J is not None else linearise(self.residual_function(batch), theta)
@@ -315,9 +250,9 @@ class Problem(Residuals):
         x, y = self.arrays(theta, batch)
 
         def loss_of(f: Any) -> Any:
-            return np.mean(self.losses_of(f, np.array(y) if callable(self.loss) else y))
+            return anp.mean(self.losses_of(f, np.array(y) if callable(self.loss) else y))
 
-        loss_of.__qualname__ = self.describe()
+        loss_of.describe = self.describe  # type: ignore[attr-defined]
         f, inputs, slopes = self.model.forward_with_slopes(theta, x)
         vjp, loss, on_tape = vjp_and_value(loss_of, f, theta)
         with users_code(loss_of, theta):
@@ -327,36 +262,5 @@ class Problem(Residuals):
         return self._loss_and_gradient(theta, loss, gradient, on_tape)
 
     def arrays(self, theta: Any, batch: Any) -> tuple[Any, Any]:
-        """(x, y) checked, floats in θ's dtype."""
-        if not isinstance(batch, tuple | list) or len(batch) != 2:
-            raise ShapeError(f"batch is a {type(batch).__name__}: must be a pair (x, y) of arrays, samples first")
-        x, y = (as_array(name, a) for name, a in zip("xy", batch, strict=True))
-        for name, array in (("x", x), ("y", y)):
-            if array.ndim == 0 or len(array) != len(x) or len(array) == 0:
-                raise ShapeError(f"x, y have shapes {x.shape}, {y.shape}: must have the same number ≥ 1 of samples")
-            check_finite(name, array)
-        if x.dtype.kind == "f" or isinstance(self.model, MLP):
-            x = x.astype(theta.dtype, copy=False)
-        if y.dtype.kind == "f" or self.loss == "squared_error":
-            y = y.astype(theta.dtype, copy=False)
-        return x, y
-
-
-def takes(fun: Callable[..., Any], n: int) -> bool:
-    """Whether a function can be called with n arguments; True where that can't be told."""
-    try:
-        inspect.signature(fun).bind(*range(n))
-    except TypeError:
-        return False
-    except ValueError:  # some functions written in C have no signature
-        return True
-    return True
-
-
-def copied(batch: Any) -> Any:
-    """Arrays in tuples, lists and dicts, copied: what is recorded refers to them, and a buffer may be filled anew."""
-    if type(batch) in (tuple, list):
-        return type(batch)(map(copied, batch))
-    if type(batch) is dict:
-        return {name: copied(value) for name, value in batch.items()}
-    return batch.copy() if isinstance(batch, np.ndarray) else batch
+        """(x, y) checked, floats in θ's dtype; and so are integers that are inputs of a net, or targets of a square."""
+        return x_and_y(batch, theta.dtype, isinstance(self.model, MLP), self.loss == "squared_error")

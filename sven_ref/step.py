@@ -8,17 +8,17 @@ moves (SPEC 5). No line search, momentum, damping or schedule.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from .arguments import as_array, as_generator, check_choice, check_finite, check_integer, check_number, check_theta
+from .arguments import as_array, as_generator, check_finite, check_integer, check_number, check_theta
 from .errors import ArgumentError, ShapeError
-from .operators import as_product_operator, norm
+from .operators import adjoint_tested, norm
 from .pinv import TruncatedPinv, truncated_pinv
-from .problem import Residuals
+from .residuals import Residuals
+from .subsets import draw_columns
 
 
 @dataclass(frozen=True)
@@ -76,12 +76,12 @@ def update(
     columns : ascending indices of the parameters that may move; None for all. J⁺ is that of J[:, columns]
     """
     lr = check_number("lr", lr, "≥ 0", lambda x: x >= 0)
-    J = as_product_operator(J)
+    J = adjoint_tested(J)
     theta = check_theta(theta, J.shape[1])
-    J_pinv = truncated_pinv(J if columns is None else J.restrict(columns), k, rtol, atol, solver, rng)
     R = as_array("R", R)
     if R.shape != (J.shape[0],):
         raise ShapeError(f"R has shape {R.shape}: must be ({J.shape[0]},), a number for each row of J")
+    J_pinv = truncated_pinv(J if columns is None else J.restrict(columns), k, rtol, atol, solver, rng)
     delta = J_pinv @ R
     size = lr * norm(delta)
     delta *= -lr  # from here on in place: vectors of length P are what a step costs
@@ -132,9 +132,10 @@ def step(
             f"(theta, batch)"
         )
     theta = check_theta(theta)
+    columns = None
     if param_fraction != 1 or mask != "elementwise":
-        rng = as_generator(rng)
-    columns = draw_columns(problem, theta.size, param_fraction, mask, rng)
+        rng = as_generator(rng)  # of the subset and of the solver
+        columns = draw_columns(problem.model, theta.size, param_fraction, mask, rng)
 
     R, J = problem.linearise(theta, batch)
     new, J_pinv, update_norm = update(
@@ -156,30 +157,6 @@ def step(
         columns=columns,
     )
     return new, info
-
-
-def draw_columns(problem: Residuals, P: int, fraction: float, mask: str, rng: Any) -> Any:
-    """The parameters that a step may move, ascending indices into θ; None for all (SPEC 5).
-
-    "elementwise": ⌊f P⌋ coordinates, uniform without replacement. "rows": in each layer of an MLP max(1, round(f·out))
-    output units, each with its weight column and its bias.
-    """
-    fraction = check_number("param_fraction", fraction, "> 0 and ≤ 1", lambda x: 0 < x <= 1)
-    check_choice("mask", mask, ("elementwise", "rows"))
-    if mask == "elementwise":
-        size = math.floor(fraction * P)
-        if size == 0:
-            raise ArgumentError(f"param_fraction = {fraction:g}: must keep at least one of the P = {P} parameters")
-        return None if size == P else np.sort(rng.choice(P, size, replace=False))
-    model = problem.model
-    if not hasattr(model, "unit_columns") or model.n_params != P:
-        raise ArgumentError(f"mask = 'rows': must go with an MLP, whose layers it knows, of P = {P} parameters")
-    columns = []
-    for layer in model.unit_columns():
-        n_out = layer.shape[1]
-        units = np.sort(rng.choice(n_out, max(1, round(fraction * n_out)), replace=False))
-        columns.append(layer[:, units].ravel())
-    return np.concatenate(columns)
 
 
 @dataclass

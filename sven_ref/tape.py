@@ -24,8 +24,8 @@ from autograd.core import make_vjp
 from autograd.extend import defvjp, primitive
 from autograd.tracer import isbox
 
-from .arguments import as_array
-from .errors import ArgumentError, SvenError
+from .arguments import as_array, check_finite
+from .errors import ArgumentError, ShapeError, SvenError
 
 
 class Traces:
@@ -59,7 +59,9 @@ class Recorded(NamedTuple):
 
 
 def name_of(fun: Any) -> str:
-    """What to call a function in a message."""
+    """What to call a function in a message: what its `describe` says, else its name."""
+    if describe := getattr(fun, "describe", None):
+        return str(describe())
     return str(getattr(fun, "__qualname__", None) or type(fun).__name__).rpartition("<locals>.")[2]
 
 
@@ -110,22 +112,16 @@ def record(fun: Callable[[Any], Any], x: Any) -> Recorded:
     def traced(box: Any) -> Any:
         nonlocal on_tape
         y = fun(box)
-        check_fresh(fun, x, y, box._trace)
         on_tape = isbox(y) and y._trace == box._trace
+        if isbox(y._value if on_tape else y) and not isbox(x):
+            raise ArgumentError(
+                f"{name_of(fun)} used a value that autograd traced in an earlier call: does it keep results between "
+                f"calls, in a cache, an attribute or a global? What depends on theta must be computed anew in each call"
+            )
         return y if on_tape else constant(box, returned(fun, y))
 
     vjp, value = make_vjp(traced, x)
     return Recorded(vjp, value, on_tape)
-
-
-def check_fresh(fun: Any, x: Any, y: Any, trace: int) -> None:
-    """Raise where y holds a value that autograd traced in an earlier call, whose derivative is lost."""
-    inside = y._value if isbox(y) and y._trace == trace else y
-    if isbox(inside) and not isbox(x):
-        raise ArgumentError(
-            f"{name_of(fun)} used a value that autograd traced in an earlier call: does it keep results between calls, "
-            f"in a cache, an attribute or a global? What depends on theta must be computed anew in each call"
-        )
 
 
 @primitive
@@ -182,3 +178,14 @@ def remedy(error: Exception) -> str:
 def one_line(error: Exception) -> str:
     """An error's class and the first line of its message."""
     return f"{type(error).__name__}: {str(error).partition(chr(10))[0]}".rstrip(": ")
+
+
+def check_residuals(R: Any, fun: Any = None) -> Any:
+    """R as a finite vector of shape (M,), M ≥ 1, or an error that names what is wrong; `fun` is who returned it."""
+    R = R if type(R) is np.ndarray and R.dtype.kind in "fiub" else returned(fun, R)
+    if R.ndim != 1 or R.size == 0:
+        raise ShapeError(f"residuals have shape {R.shape}: must be (M,), one entry per condition, not a scalar loss")
+    if R.dtype.kind != "f" or R.dtype.itemsize < 4:
+        raise ArgumentError(f"residuals have dtype {R.dtype}: must be real floating point, float32 or float64")
+    check_finite("residuals", R)
+    return R

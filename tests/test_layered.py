@@ -17,7 +17,7 @@ from sven_ref.errors import SolverFloorError
 from sven_ref.factored import blocks as blocks_room
 from sven_ref.factored.columns import ColumnsLinearOperator
 from sven_ref.factored.layers import LayeredLinearOperator
-from sven_ref.step import draw_columns
+from sven_ref.subsets import draw_columns
 
 FLOAT64 = st.just(np.float64)
 
@@ -30,7 +30,7 @@ def subsets(draw, dtypes=FLOAT64):
     rng = np.random.default_rng(draw(SEEDS))
     fraction = draw(st.floats(0.3, 1))
     assume(int(fraction * theta.size) > 0)
-    columns = None if mask is None else draw_columns(problem, theta.size, fraction, mask, rng)
+    columns = None if mask is None else draw_columns(problem.model, theta.size, fraction, mask, rng)
     return problem, theta, batch, columns, rng
 
 
@@ -80,7 +80,7 @@ def test_whole_units_keep_their_factors_and_scattered_entries_do_not():
     problem, batch = sr.Problem(net), (np.ones((5, 3)), np.ones((5, 2)))
     J = problem.jacobian(net.init(0), batch)
     rng = np.random.default_rng(0)
-    units = J.restrict(draw_columns(problem, net.n_params, 0.5, "rows", rng))
+    units = J.restrict(draw_columns(net, net.n_params, 0.5, "rows", rng))
     assert isinstance(units, LayeredLinearOperator)
     assert [(x.shape[1], g.shape[1]) for x, g, _ in units.layers] == [(4, 2), (5, 1)]
     assert isinstance(J.restrict(np.array([0, 5, 20])), ColumnsLinearOperator)

@@ -5,7 +5,7 @@
 """
 
 from .columns import ColumnsLinearOperator
-from .layers import LayeredLinearOperator, cross_gram
+from .layers import LayeredLinearOperator
 from .signals import factored_jacobian
 
-__all__ = ["ColumnsLinearOperator", "LayeredLinearOperator", "cross_gram", "factored_jacobian"]
+__all__ = ["ColumnsLinearOperator", "LayeredLinearOperator", "factored_jacobian"]

@@ -113,9 +113,20 @@ class LayeredLinearOperator(BlocksLinearOperator):
         check_finite("bounds of J's entries, max |x̃| · max |g| of each layer", bounds)
         return power_of_two(float(bounds.max())) if bounds.any() else 0.0
 
-    def gram(self, c: float = 1.0) -> Any:
-        """J Jᵀ/c² of shape (M, M), summed in float64 whatever J's dtype."""
-        return cross_gram(self, self, c)
+    @np.errstate(all="ignore")
+    def gram(self, c: float = 1.0, other: LayeredLinearOperator | None = None) -> Any:
+        """J Jᵀ/c² of shape (M, M), or J J_otherᵀ/c², summed in float64: Σ_l (x̃_l x̃_lᵀ) ∘ (g_l g_lᵀ)."""
+        other = self if other is None else other
+        G: Any = 0.0
+        for a, b in zip(self.layers, other.layers, strict=True):
+            signals = (a.g / np.float64(c)) @ (b.g / np.float64(c)).T
+            inputs = a.x.astype(np.float64) @ b.x.astype(np.float64).T
+            if self.C > 1:
+                inputs = inputs[:, None, :, None]
+                signals = signals.reshape(self.B, self.C, other.B, other.C)
+            G = G + inputs * signals
+        G = np.reshape(G, (self.B * self.C, -1))
+        return G if self.m == 1 else other.pooled(self.pooled(G).T).T
 
     @property
     def width(self) -> int:
@@ -190,17 +201,3 @@ def triangle(a: Any) -> Any:
         T: Any = np.linalg.qr(a.T, mode="r")
         a = T.T
     return a
-
-
-@np.errstate(all="ignore")
-def cross_gram(A: LayeredLinearOperator, B: LayeredLinearOperator, c: float) -> Any:
-    """J_A J_Bᵀ/c² of shape (M_A, M_B), summed in float64: Σ_l (x̃_A x̃_Bᵀ) ∘ (g_A g_Bᵀ)."""
-    G: Any = 0.0
-    for a, b in zip(A.layers, B.layers, strict=True):
-        signals = (a.g / np.float64(c)) @ (b.g / np.float64(c)).T
-        inputs = a.x.astype(np.float64) @ b.x.astype(np.float64).T
-        if A.C > 1:
-            inputs = inputs[:, None, :, None]
-            signals = signals.reshape(A.B, A.C, B.B, B.C)
-        G = G + inputs * signals
-    return B.pooled(A.pooled(np.reshape(G, (A.B * A.C, -1))).T).T

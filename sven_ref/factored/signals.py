@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from ..jacobian import check_residuals, warn_blind, warn_independent
 from ..nets.mlp import MLP
-from ..tape import name_of, users_code, vjp_and_value
+from ..one_matrix import warn_blind, warn_independent
+from ..tape import check_residuals, name_of, users_code, vjp_and_value
 from .layers import LayeredLinearOperator
 
 COUPLED = 1e3  # ε of the largest signal, by which signals may differ where no samples are coupled

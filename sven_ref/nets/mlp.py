@@ -11,9 +11,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
-import autograd.numpy as np
+import autograd.numpy as anp
+import numpy as np
 from autograd.extend import defvjp, primitive
 from scipy.special import erf
 
@@ -33,7 +35,10 @@ def affine(x: Any, W: Any, b: Any) -> Any:
 @primitive
 def Phi(z: Any) -> Any:
     """The normal distribution function (1 + erf(z/√2))/2, in z's dtype."""
-    return 0.5 + 0.5 * erf(math.sqrt(0.5) * z)
+    cdf = erf(math.sqrt(0.5) * z)
+    cdf *= 0.5
+    cdf += 0.5
+    return cdf
 
 
 defvjp(
@@ -42,13 +47,13 @@ defvjp(
     lambda z, x, W, b: lambda g: x.T @ g,
     lambda z, x, W, b: lambda g: g.sum(axis=0),
 )
-defvjp(Phi, lambda ans, z: lambda g: g * np.exp(-0.5 * z * z) * (1 / math.sqrt(2 * math.pi)))
+defvjp(Phi, lambda ans, z: lambda g: g * anp.exp(-0.5 * z * z) * (1 / math.sqrt(2 * math.pi)))
 
 ACTIVATIONS = {  # φ, in autograd.numpy
-    "tanh": np.tanh,
+    "tanh": anp.tanh,
     "relu": lambda z: z * (z > 0),  # derivative 0 at 0, as in PyTorch
     "gelu": lambda z: z * Phi(z),  # exact, not the tanh form
-    "sine": np.sin,
+    "sine": anp.sin,
     "identity": lambda z: z,
 }
 
@@ -56,7 +61,9 @@ ACTIVATIONS = {  # φ, in autograd.numpy
 def gelu_and_slope(z: Any) -> tuple[Any, Any]:
     """z Φ(z), and its derivative Φ(z) + z e^{−z²/2}/√(2π)."""
     cdf = Phi.fun(z)
-    slope = np.exp(-0.5 * z * z)
+    slope = -0.5 * z
+    slope *= z
+    np.exp(slope, out=slope)
     slope *= z
     slope *= 1 / math.sqrt(2 * math.pi)
     slope += cdf
@@ -93,8 +100,9 @@ class MLP:
         check_choice("activation", activation, ACTIVATIONS)
         self.sizes = tuple(check_integer(f"sizes[{i}]", n) for i, n in enumerate(sizes))
         self.activation = activation
-        layers = list(zip(self.sizes[:-1], self.sizes[1:], strict=True))
-        self.shapes: list[tuple[int, ...]] = [s for n_in, n_out in layers for s in ((n_in, n_out), (n_out,))]
+        self.shapes: list[tuple[int, ...]] = [
+            s for n_in, n_out in pairwise(self.sizes) for s in ((n_in, n_out), (n_out,))
+        ]
         self.n_params = flat.size(self.shapes)
 
     def __repr__(self) -> str:
@@ -115,10 +123,14 @@ class MLP:
 
     def layers(self, theta: Any) -> list[Any]:
         """[W_1; b_1], … of shape (in + 1, out): the layers of θ as matrices."""
-        shapes = [(n_in + 1, n_out) for n_in, n_out in zip(self.sizes[:-1], self.sizes[1:], strict=True)]
         if np.shape(theta) != (self.n_params,):
             raise ShapeError(f"theta has shape {np.shape(theta)}: must be ({self.n_params},) for {self!r}")
-        return flat.unravel(theta, shapes)
+        layers, start = [], 0
+        for n_in, n_out in pairwise(self.sizes):
+            stop = start + (n_in + 1) * n_out
+            layers.append(theta[start:stop].reshape(n_in + 1, n_out))
+            start = stop
+        return layers
 
     def unit_columns(self) -> list[Any]:
         """Indices into θ of shape (in + 1, out), a layer each: column o is output unit o, its weights and its bias."""

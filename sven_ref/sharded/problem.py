@@ -22,7 +22,8 @@ import numpy as np
 from ..arguments import check_integer, check_theta
 from ..errors import ArgumentError, IndependentOfThetaWarning, ShapeError
 from ..nets.mlp import MLP
-from ..problem import Problem, Residuals
+from ..problem import Problem
+from ..residuals import Residuals
 from . import shard as on_worker
 from .cluster import dask_extra
 from .cluster_errors import check_sent

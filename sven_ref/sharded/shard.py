@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..errors import IndependentOfThetaWarning
-from ..factored import LayeredLinearOperator, cross_gram
+from ..factored import LayeredLinearOperator
 
 Recipe = tuple[Any, Any, Any]
 
@@ -171,7 +171,7 @@ def gram_block(A: Shard, B: Shard, c: float) -> Any:
     if A is B:
         return A.J.gram(c)
     if hasattr(A.J, "factors"):
-        return cross_gram(A.J, B.J, c)
+        return A.J.gram(c, B.J)
     M = A.J.shape[0]
     G: Any = 0.0
     for block in stacked([A, B]).column_blocks():

@@ -52,16 +52,12 @@ class Triplets:
 
 def resolution(J: ProductLinearOperator, dtype: Any) -> float:
     """The floor of a solver that does not square J, its sums made in `dtype`."""
-    return 4 * max(_eps(dtype) * math.sqrt(max(J.shape)), J.eps)
+    return 4 * max(float(np.finfo(dtype).eps) * math.sqrt(max(J.shape)), J.eps)
 
 
 def squared_resolution(J: ProductLinearOperator, dtype: Any) -> float:
     """The floor of a solver that squares J, its sums made in `dtype`."""
-    return max(math.sqrt(2 * _eps(dtype) * math.sqrt(min(J.shape))), 4 * J.eps)
-
-
-def _eps(dtype: Any) -> float:
-    return float(np.finfo(dtype).eps)
+    return max(math.sqrt(2 * float(np.finfo(dtype).eps) * math.sqrt(min(J.shape))), 4 * J.eps)
 
 
 def zero_triplets(J: ProductLinearOperator, solver: str) -> Triplets:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...arguments import check_finite, check_theta
-from ...problem import Residuals
+from ...residuals import Residuals
 
 
 class GradientInfo(NamedTuple):

@@ -15,7 +15,8 @@ from ...jacobian import linearise
 from ...losses import SQUARES
 from ...nets.mlp import MLP
 from ...operators import ProductLinearOperator, as_product_operator
-from ...problem import Problem, Residuals
+from ...problem import Problem
+from ...residuals import Residuals
 
 
 def like(theta: Any, array: Any) -> Any:

@@ -24,7 +24,8 @@ from typing import Any
 import numpy as np
 
 from ...errors import ArgumentError, NonFiniteError
-from ...problem import Problem, Residuals
+from ...problem import Problem
+from ...residuals import Residuals
 from ...sharded import ShardedProblem
 from ..console import writable
 from ..tasks import Task

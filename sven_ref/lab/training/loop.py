@@ -27,7 +27,8 @@ import numpy as np
 
 from ...arguments import check_integer, check_theta
 from ...errors import ArgumentError, NonFiniteError, SvenError
-from ...problem import Problem, Residuals
+from ...problem import Problem
+from ...residuals import Residuals
 from ...sharded.workers import ClusterError
 from ...step import StepInfo
 from ..tasks import Split, Task

@@ -1,0 +1,50 @@
+"""What comes in with θ: a batch (x, y) of samples, or whatever a function of one's own takes.
+
+Arrays are read as they are or refused by name, floats are cast to θ's dtype, and what is recorded keeps copies, since a
+batch's buffer may be filled anew.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .arguments import as_array, check_finite
+from .errors import ShapeError
+
+
+def x_and_y(batch: Any, dtype: Any, cast_x: bool, cast_y: bool) -> tuple[Any, Any]:
+    """(x, y) checked, floats in θ's dtype, and integers too where they are to be cast."""
+    if not isinstance(batch, tuple | list) or len(batch) != 2:
+        raise ShapeError(f"batch is a {type(batch).__name__}: must be a pair (x, y) of arrays, samples first")
+    x, y = (as_array(name, a) for name, a in zip("xy", batch, strict=True))
+    for name, array in (("x", x), ("y", y)):
+        if array.ndim == 0 or len(array) != len(x) or len(array) == 0:
+            raise ShapeError(f"x, y have shapes {x.shape}, {y.shape}: must have the same number ≥ 1 of samples")
+        check_finite(name, array)
+    x = x.astype(dtype, copy=False) if cast_x or x.dtype.kind == "f" else x
+    y = y.astype(dtype, copy=False) if cast_y or y.dtype.kind == "f" else y
+    return x, y
+
+
+def takes(fun: Callable[..., Any], n: int) -> bool:
+    """Whether a function can be called with n arguments; True where that can't be told."""
+    try:
+        inspect.signature(fun).bind(*range(n))
+    except TypeError:
+        return False
+    except ValueError:  # some functions written in C have no signature
+        return True
+    return True
+
+
+def copied(batch: Any) -> Any:
+    """Arrays in tuples, lists and dicts, copied: what is recorded refers to them, and a buffer may be filled anew."""
+    if type(batch) in (tuple, list):
+        return type(batch)(map(copied, batch))
+    if type(batch) is dict:
+        return {name: copied(value) for name, value in batch.items()}
+    return batch.copy() if isinstance(batch, np.ndarray) else batch

@@ -1,0 +1,127 @@
+"""J is one matrix, and it is what u -> Jᵀu says (SPEC 7a): what is asked of a VJP before it says what J v is.
+
+    Jᵀ(a u + b w) = a Jᵀu + b Jᵀw          ⟨J v, u⟩ = ⟨v, Jᵀ u⟩          (J v)_α = 0 only where R_α does not move
+
+A VJP that autograd can't trace, or whose derivative is not itself, has no say in Jv: J is made of its rows Jᵀe_α then.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from typing import Any
+
+import numpy as np
+
+from .arguments import check_finite
+from .errors import AdjointError, IndependentOfThetaWarning
+from .operators import Product, mismatch, norm, real_product
+from .tape import Recorded, name_of, one_line, record, vjp_and_value
+
+ROWS = 1 << 26  # numbers of a J made row by row, at most
+SPREAD = {4: 8, 8: 20}  # powers of two that a cotangent's entries are spread over, by the bytes of a number
+TINY = 2.0**-30
+
+
+def derivative(fun: Product, recorded: Recorded, vjp: Product, theta: Any, R: Any) -> tuple[Product, Product]:
+    """v -> Jv for the J that the VJP of R at θ says, and u -> Jᵀu.
+
+    It is the VJP of the VJP, recorded at a Gaussian cotangent and held against the VJP at two more: one of signs, in
+    which every row has the same say, to 4 ε; and one of many sizes, to √ε. Where it fails (autograd can't trace the
+    VJP, or sees a part of it alone), J is made of its rows Jᵀe_α, and these are held against the VJP too: one that is
+    not linear in its cotangent is refused, unless it is rounding that is not linear.
+    """
+    rng = np.random.default_rng(0)
+    u, v = rng.standard_normal(R.size).astype(R.dtype), rng.standard_normal(theta.size).astype(theta.dtype)
+    sizes = 2.0 ** rng.uniform(0, SPREAD[min(R.dtype.itemsize, 8)], R.size)
+    other = -np.copysign(sizes * rng.standard_normal(R.size), u).astype(R.dtype)  # what branches on size or sign shows
+    signs = rng.choice([-1.0, 1.0], R.size).astype(R.dtype)
+    JTu, JTs = np.array(vjp(other)), np.array(vjp(signs))  # copies: a VJP may hand out one buffer twice
+    check_finite("Jacobian product Jᵀ u", JTu)
+    shrunk = shrinks(vjp, other, JTu)
+    too_large = R.size * theta.size > ROWS
+    eps = max(float(np.finfo(a.dtype).eps) for a in (R, theta))
+    try:
+        jvp = record(recorded.vjp, u).vjp
+        Jv = real_product("J v", jvp(v))
+    except Exception as error:  # whatever it is, it says that the VJP is not written for autograd, and nothing of J
+        why = one_line(error)
+    else:
+        why = mismatch(v, Jv, other, JTu, eps) or shrunk
+        forgotten = mismatch(v, Jv, signs, JTs, eps, rtol=4 * eps)  # or rounding: rows decide, where there is room
+        if not why and (too_large or not forgotten):
+            if recorded.on_tape:
+                warn_blind(fun, theta, v, Jv, R)
+            return jvp, vjp
+        why = why or forgotten
+    remedy = f"the VJP of a primitive in {name_of(fun)} must be linear in its cotangent and written in autograd.numpy"
+    if too_large:
+        raise AdjointError(
+            f"the VJP of {name_of(fun)} can't be differentiated ({why}), and J of shape {(R.size, theta.size)} is too "
+            f"large to be made row by row; {remedy}"
+        )
+    J = np.array([np.array(vjp(e)) for e in np.eye(R.size, dtype=R.dtype)], theta.dtype)
+    check_finite("Jacobian product Jᵀ u", J)
+    why = shrunk or mismatch(v, J @ v, other, JTu, eps)
+    if why and not any(is_rounding(vjp, w) for w in (other, np.ones_like(R), *np.eye(R.size, dtype=R.dtype)[:3])):
+        raise AdjointError(f"the VJP of {name_of(fun)} is not linear: {why}; {remedy}")
+    if recorded.on_tape:
+        warn_blind(fun, theta, v, J @ v, R)
+    return lambda v: J @ v, lambda u: J.T @ u
+
+
+def shrinks(vjp: Product, u: Any, JTu: Any) -> str:
+    """How Jᵀ(tu) differs from t Jᵀu for a small t, in words; "" where rounding or underflow explains it."""
+    info, t = np.finfo(u.dtype), u.dtype.type(TINY)
+    small = vjp(t * u)
+    vanishing = norm(JTu) * TINY < info.tiny / info.eps
+    if vanishing or norm(small / t - JTu) <= math.sqrt(info.eps) * norm(JTu):
+        return ""
+    return f"‖Jᵀu‖ = {norm(JTu):.6g}, and of {TINY:.2g} u it is {norm(small):.6g}"
+
+
+def is_rounding(vjp: Product, u: Any) -> bool:
+    """Whether all of Jᵀu is rounding error: of a linear VJP it scales by −4 to the bit, and by 3, 5 or 7 not at all."""
+    JTu, eps = np.array(vjp(u)), float(np.finfo(u.dtype).eps)
+    off = max(norm(vjp(u * u.dtype.type(m)) / u.dtype.type(m) - JTu) for m in (3, 5, 7))
+    return np.array_equal(vjp(-4 * u), -4 * JTu) and off > math.sqrt(eps) * norm(JTu)
+
+
+def warn_independent(name: str) -> None:
+    """Warn that autograd sees no path from θ to what `name` returned."""
+    warnings.warn(
+        f"autograd sees no path from theta to what {name} returned: J = 0 there and no step moves it. Was a value "
+        f"taken out of the tape (float(), ._value, an integer, plain NumPy or SciPy)? sven_ref.checks.check_jacobian "
+        f"compares J with finite differences",
+        IndependentOfThetaWarning,
+        stacklevel=3,
+    )
+
+
+def warn_blind(fun: Product, x: Any, v: Any, Jv: Any, R: Any) -> None:
+    """Warn of conditions whose row of J is zero though they move with x, v a Gaussian direction.
+
+    Where some (Jv)_α are exactly zero and R_α is not (SPEC 2.5), f is recorded again at x + thv, t = ±1, ±2, 3, with h
+    in proportion to each parameter. What moves in proportion to t, and by more than rounding, is neither a curvature
+    nor noise. Where f can't be evaluated there nothing is known, and nothing said.
+    """
+    zero = (Jv == 0) & (R != 0)
+    if zero.any():
+        eps = float(np.finfo(R.dtype).eps)
+        h = max(eps ** (1 / 3), 1e-4) * sizes_of(x) * v  # what is rounded to seven digits moves too
+        try:
+            once, *others = (vjp_and_value(fun, x + (t * h).astype(x.dtype)).value - R for t in (1, 2, 3, -1, -2))
+        except Exception:  # outside the domain of f, which has been evaluated at x: no fault of the caller's
+            return
+        errors = [np.abs(further - t * once) for t, further in zip((2, 3, -1, -2), others, strict=True)]
+        moved = (np.max(errors, axis=0) < 0.05 * np.abs(once)) & (np.abs(once) > 1e3 * eps * np.abs(R))
+        if (rows := np.flatnonzero(zero & moved)).size:
+            shown = ", ".join(map(str, rows[:5])) + (", …" if rows.size > 5 else "")
+            warn_independent(f"{name_of(fun)}, in rows {shown} of {R.size},")
+
+
+def sizes_of(x: Any) -> Any:
+    """|x_i|, by which steps of finite differences are scaled; for x_i = 0 the largest of them, and 1 at most."""
+    size = np.abs(x)
+    largest = float(size.max())
+    return np.where(size > 0, size, min(largest, 1.0) or 1.0)
