@@ -573,3 +573,19 @@ def test_what_is_not_finite_is_refused_under_every_seterr(solver, mode):
             for call in (J_pinv.matvec, J_pinv.rmatvec, J_pinv.project):
                 with pytest.raises(NonFiniteError):
                     call(np.full(3, value))
+
+
+@pytest.mark.parametrize("shape", [(512, 600), (700, 520)])
+@pytest.mark.parametrize("factors", [False, True])
+def test_a_part_of_the_eigenvectors_of_a_large_matrix(shape, factors):
+    """From n = 512 on, and k + 1 ≤ n/8, gram takes no more than it may keep."""
+    s = np.geomspace(1, 1e-4, 100)
+    A = with_spectrum(*shape, s, np.random.default_rng(0))
+    J, R = layered(A) if factors else A, np.random.default_rng(1).standard_normal(shape[0])
+    for k in (1, 60):
+        J_pinv = sr.truncated_pinv(J, k, 0, solver="gram")
+        exact, kept = sr.oracle.truncated_pinv(A, k)
+        assert (J_pinv.rank, len(J_pinv.spectrum)) == (k, k + 1)
+        np.testing.assert_allclose(J_pinv.gap, s[k] / s[k - 1], rtol=1e-6)
+        tol = 10 * tolerances.update(float, shape, s, k)
+        assert np.linalg.norm(J_pinv @ R - exact @ R) <= tol * np.linalg.norm(R) / kept[-1]
