@@ -56,6 +56,8 @@ def before_reading(app: Sphinx) -> None:
     built, static = Path(app.srcdir) / "built", Path(app.outdir) / "_static"
     (built / "figures").mkdir(parents=True, exist_ok=True)
     (built / "rooms.svg").write_text(arrows.svg(arrows.rooms()), encoding="utf-8")
+    lab = arrows.svg(arrows.rooms(arrows.of_lab), "the laboratory")
+    (built / "rooms_of_the_lab.svg").write_text(lab, encoding="utf-8")
     gallery.write(built)
     module_list.write(built)
     claim_figures.write(built / "figures")
