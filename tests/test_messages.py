@@ -45,7 +45,7 @@ CASES = {
     "lr str": (lambda: step(lr="0.1"), r"lr = '0.1': must be a finite number ≥ 0"),
     "solver": (
         lambda: step(solver="lobpcg"),
-        r"solver = 'lobpcg': must be one of 'svds', 'dense', 'gram', 'tsqr', 'randomized', 'auto'",
+        rf"solver = 'lobpcg': must be one of {', '.join(map(repr, [*sr.SOLVERS, 'auto']))}",
     ),
     "fraction 0": (lambda: step(param_fraction=0), r"param_fraction = 0: must be a finite number > 0 and ≤ 1"),
     "fraction 1.1": (lambda: step(param_fraction=1.1), r"param_fraction = 1.1: must be a finite number > 0 and ≤ 1"),
@@ -140,7 +140,7 @@ CASES = {
         r"micro_batch = 3: must divide the batch size B = 4",
     ),
     "own kappa": (
-        lambda: sr.Conditions(lambda th, b: th, kappa=2),
+        lambda: sr.Problem(residuals=lambda th, b: th, kappa=2),
         r"loss, kappa, rows, micro_batch: must not be given with residuals=",
     ),
     "activation": (
@@ -233,7 +233,7 @@ CASES = {
     "sizes int": (lambda: sr.MLP(5), r"sizes = 5: must have at least two entries"),
     "init dtype": (lambda: NET.init(0, int), r"dtype = <class 'int'>: must be float32 or float64"),
     "own loss": (
-        lambda: sr.Conditions(lambda th, b: th, loss="cross_entropy"),
+        lambda: sr.Problem(residuals=lambda th, b: th, loss="cross_entropy"),
         r"model, loss, kappa, rows, micro_batch: must not be given with residuals=",
     ),
     "R nan": (lambda: sr.truncated_pinv(np.eye(3)) @ bad(np.ones(3), 2), r"residuals: 1 of 3 values are not finite"),
