@@ -56,6 +56,8 @@ def before_reading(app: Sphinx) -> None:
     built, static = Path(app.srcdir) / "built", Path(app.outdir) / "_static"
     (built / "figures").mkdir(parents=True, exist_ok=True)
     (built / "rooms.svg").write_text(arrows.svg(arrows.rooms()), encoding="utf-8")
+    lab = arrows.svg(arrows.rooms(arrows.of_lab), "the laboratory")
+    (built / "rooms_of_the_lab.svg").write_text(lab, encoding="utf-8")
     gallery.write(built)
     module_list.write(built)
     claim_figures.write(built / "figures")
@@ -142,10 +144,11 @@ def on_docstring(app: Sphinx, what: str, name: str, obj: Any, options: Any, line
         lines[:] = ["::", "", *(f"    {line}" for line in lines), ""]
         return
     result: list[str] = []
-    paragraph_of_fields = in_section = False
+    paragraph_of_fields = in_section = example = False
     for i, line in enumerate(lines):
         blank_before = i == 0 or not lines[i - 1].strip()
         in_section |= line.startswith("----")
+        example = bool(line.strip()) and (example or line.startswith(">>>"))  # with what it prints, as it stands
         header = i + 1 < len(lines) and lines[i + 1].startswith("----")
         if in_section and blank_before and line.strip() and not header and not re.match(r"\s|[\w, ]+ : ", line):
             result.append("")  # two empty lines end a section of parameters
@@ -155,7 +158,8 @@ def on_docstring(app: Sphinx, what: str, name: str, obj: Any, options: Any, line
             paragraph_of_fields = bool(re.match(r"[\w, ]+ : ", line)) and "----" not in "".join(lines)
         if paragraph_of_fields and line.strip():
             line = f"| {line}" if re.match(r"[\w, ;:]+ : ", line) else f"  {line.strip()}"
-        result.append(line if line.startswith("    ") else escaped(line))
+        as_it_stands = example or (line.startswith("    ") and not in_section)
+        result.append(line if as_it_stands else escaped(line))
     lines[:] = [*result, ""]
 
 
