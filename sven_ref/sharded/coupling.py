@@ -111,11 +111,11 @@ def check_apart(problem: Any, method: str, theta: Any, excerpts: list[Excerpt]) 
     if method == "linearise":
         off = np.maximum(off, np.abs(np.concatenate([e.slope for e in excerpts]) - slope))
     if not np.all(off[loud] <= math.sqrt(eps) * scale):
-        nearby = evaluate(
-            rows_of(problem, method, theta, (x, y)), theta + (32 * eps * direction(theta)).astype(theta.dtype)
-        )
-        rounding = 4 * np.abs(nearby - values_here).max()  # where a power of ℓ near zero is steeper than any slope says
-        if not np.all(off[loud] <= math.sqrt(eps) * scale + rounding):
+        fun = rows_of(problem, method, theta, (x, y))
+        again, nearby = (evaluate(fun, theta + (t * direction(theta)).astype(theta.dtype)) for t in (0, 32 * eps))
+        rounding = 4 * np.abs(nearby - again).max()  # where a power of ℓ near zero is steeper than any slope says
+        at_random = not np.array_equal(again, values_here)
+        if at_random or not np.all(off[loud] <= math.sqrt(eps) * scale + rounding):
             raise coupled(problem)
     if len(excerpts) > 1:  # and another cut: few of a batch's worst rows may be the same in one
         check_apart(problem, method, theta, excerpts[:1])
