@@ -12,11 +12,12 @@ from typing import Any
 
 import numpy as np
 
+from .aliases import Array, DtypeLike
 from .arguments import as_array, check_finite
 from .errors import ShapeError
 
 
-def x_and_y(batch: Any, dtype: Any, cast_x: bool, cast_y: bool) -> tuple[Any, Any]:
+def x_and_y(batch: Any, dtype: DtypeLike, cast_x: bool, cast_y: bool) -> tuple[Array, Array]:
     """(x, y) checked, floats in θ's dtype, and integers too where they are to be cast."""
     if not isinstance(batch, tuple | list) or len(batch) != 2:
         raise ShapeError(f"batch is a {type(batch).__name__}: must be a pair (x, y) of arrays, samples first")
@@ -30,7 +31,7 @@ def x_and_y(batch: Any, dtype: Any, cast_x: bool, cast_y: bool) -> tuple[Any, An
     return x, y
 
 
-def takes(fun: Callable[..., Any], n: int) -> bool:
+def takes(fun: Callable[..., object], n: int) -> bool:
     """Whether a function can be called with n arguments; True where that can't be told."""
     try:
         inspect.signature(fun).bind(*range(n))

@@ -7,11 +7,9 @@ check_pinv          the four Moore–Penrose conditions of J⁺ against the kept
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import numpy as np
 
+from .aliases import ArrayLike, Function, MatrixLike, Rng, Vector
 from .arguments import as_generator, check_integer, check_theta
 from .errors import CheckFailed
 from .one_matrix import sizes_of
@@ -20,7 +18,7 @@ from .pinv import TruncatedPinv
 from .tape import check_residuals, evaluate
 
 
-def dot_test(J: Any, rng: Any = 0, rtol: float | None = None, trials: int = 3) -> float:
+def dot_test(J: MatrixLike, rng: Rng = 0, rtol: float | None = None, trials: int = 3) -> float:
     """`rmatvec` is the adjoint of `matvec`: the largest |⟨Jv, u⟩ − ⟨v, Jᵀu⟩| / (‖Jv‖‖u‖ + ‖v‖‖Jᵀu‖) over Gaussian u, v.
 
     `rtol`: by default 100 ε of J's dtype; give more for an operator whose products are inexact.
@@ -44,7 +42,7 @@ def dot_test(J: Any, rng: Any = 0, rtol: float | None = None, trials: int = 3) -
 
 
 def check_jacobian(
-    fun: Callable[[Any], Any], theta: Any, J: Any, rng: Any = 0, rtol: float | None = None, trials: int = 3
+    fun: Function, theta: ArrayLike, J: MatrixLike, rng: Rng = 0, rtol: float | None = None, trials: int = 3
 ) -> float:
     """J is the Jacobian of `fun` at θ: the largest relative error of a row of Jv against central differences.
 
@@ -60,7 +58,7 @@ def check_jacobian(
     rtol = 100 * eps ** (2 / 3) if rtol is None else rtol
     h = eps ** (1 / 3)
 
-    def slope(v: Any, h: float) -> tuple[Any, Any]:
+    def slope(v: Vector, h: float) -> tuple[Vector, Vector]:
         """(R(θ + hv) − R(θ − hv))/2h, and v as the two points have it, rounded."""
         ahead, behind = ((theta + t * v).astype(theta.dtype) for t in (h, -h))
         R_ahead, R_behind = (check_residuals(evaluate(fun, x), fun) for x in (ahead, behind))
@@ -88,7 +86,7 @@ def check_jacobian(
     return float(relative.max())
 
 
-def check_pinv(J: Any, J_pinv: TruncatedPinv, rng: Any = 0, rtol: float | None = None) -> float:
+def check_pinv(J: MatrixLike, J_pinv: TruncatedPinv, rng: Rng = 0, rtol: float | None = None) -> float:
     """The Moore–Penrose conditions, for X = J⁺ and J_q = P_q J, tried on Gaussian vectors, each relative to its scale.
 
         J_q X J_q = J_q      X J_q X = X      (J_q X)ᵀ = J_q X      (X J_q)ᵀ = X J_q
@@ -103,7 +101,7 @@ def check_pinv(J: Any, J_pinv: TruncatedPinv, rng: Any = 0, rtol: float | None =
     v, w = rng.standard_normal((2, J.shape[1])).astype(J.dtype)
     u, t = rng.standard_normal((2, J.shape[0])).astype(J.dtype)
 
-    def J_q(x: Any) -> Any:
+    def J_q(x: Vector) -> Vector:
         return J_pinv.project(J.matvec(x))
 
     X = Scaled(as_product_operator(J_pinv), 1 / J_pinv.c)  # the pseudoinverse of J/c

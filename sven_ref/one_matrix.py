@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import math
 import warnings
-from typing import Any
 
 import numpy as np
 
+from .aliases import Array, Function, Product, Vector
 from .arguments import check_finite
 from .errors import AdjointError, IndependentOfThetaWarning
-from .operators import Product, mismatch, norm, real_product
+from .operators import mismatch, norm, real_product
 from .tape import Recorded, name_of, one_line, record, vjp_and_value
 
 ROWS = 1 << 26  # numbers of a J made row by row, at most
@@ -23,7 +23,7 @@ SPREAD = {4: 8, 8: 20}  # powers of two that a cotangent's entries are spread ov
 TINY = 2.0**-30
 
 
-def derivative(fun: Product, recorded: Recorded, vjp: Product, theta: Any, R: Any) -> tuple[Product, Product]:
+def derivative(fun: Function, recorded: Recorded, vjp: Product, theta: Vector, R: Vector) -> tuple[Product, Product]:
     """v -> Jv for the J that the VJP of R at θ says, and u -> Jᵀu.
 
     It is the VJP of the VJP, recorded at a Gaussian cotangent and held against the VJP at two more: one of signs, in
@@ -70,7 +70,7 @@ def derivative(fun: Product, recorded: Recorded, vjp: Product, theta: Any, R: An
     return lambda v: J @ v, lambda u: J.T @ u
 
 
-def shrinks(vjp: Product, u: Any, JTu: Any) -> str:
+def shrinks(vjp: Product, u: Vector, JTu: Vector) -> str:
     """How Jᵀ(tu) differs from t Jᵀu for a small t, in words; "" where rounding or underflow explains it."""
     info, t = np.finfo(u.dtype), u.dtype.type(TINY)
     small = vjp(t * u)
@@ -80,7 +80,7 @@ def shrinks(vjp: Product, u: Any, JTu: Any) -> str:
     return f"‖Jᵀu‖ = {norm(JTu):.6g}, and of {TINY:.2g} u it is {norm(small):.6g}"
 
 
-def is_rounding(vjp: Product, u: Any) -> bool:
+def is_rounding(vjp: Product, u: Vector) -> bool:
     """Whether all of Jᵀu is rounding error: of a linear VJP it scales by −4 to the bit, and by 3, 5 or 7 not at all."""
     JTu, eps = np.array(vjp(u)), float(np.finfo(u.dtype).eps)
     off = max(norm(vjp(u * u.dtype.type(m)) / u.dtype.type(m) - JTu) for m in (3, 5, 7))
@@ -98,7 +98,7 @@ def warn_independent(name: str) -> None:
     )
 
 
-def warn_blind(fun: Product, x: Any, v: Any, Jv: Any, R: Any) -> None:
+def warn_blind(fun: Function, x: Array, v: Array, Jv: Vector, R: Vector) -> None:
     """Warn of conditions whose row of J is zero though they move with x, v a Gaussian direction.
 
     Where some (Jv)_α are exactly zero and R_α is not (SPEC 2.5), f is recorded again at x + thv, t = ±1, ±2, 3, with h
@@ -120,7 +120,7 @@ def warn_blind(fun: Product, x: Any, v: Any, Jv: Any, R: Any) -> None:
             warn_independent(f"{name_of(fun)}, in rows {shown} of {R.size},")
 
 
-def sizes_of(x: Any) -> Any:
+def sizes_of(x: Array) -> Array:
     """|x_i|, by which steps of finite differences are scaled; for x_i = 0 the largest of them, and 1 at most."""
     size = np.abs(x)
     largest = float(size.max())

@@ -20,6 +20,7 @@ import autograd.numpy as anp
 import numpy as np
 from autograd.tracer import getval
 
+from .aliases import Array, ArrayLike, Function, Vector
 from .arguments import check_choice, check_finite, check_integer, check_number, check_theta, renamed
 from .batches import copied, takes, x_and_y
 from .errors import ArgumentError, ShapeError
@@ -31,6 +32,8 @@ from .operators import ProductLinearOperator
 from .residuals import Residuals
 from .tape import evaluate, name_of, users_code, vjp_and_value
 
+Model = Callable[[Vector, Array], Array]  # (θ, x) -> outputs of shape (B, C)
+Loss = Callable[[Array, Array], Vector]  # (outputs, y) -> ℓ of shape (B,)
 ROWS = (None, "unsigned", "signed", "per_output")
 
 
@@ -57,7 +60,7 @@ class Conditions(Residuals):
     2
     """
 
-    def __init__(self, fun: Callable[..., Any]) -> None:
+    def __init__(self, fun: Callable[..., Vector]) -> None:
         if not callable(fun):
             raise ArgumentError(f"fun = {fun!r}: must be a function of (theta, batch) that returns residuals")
         if not (takes(fun, 2) or takes(fun, 1)):
@@ -65,11 +68,11 @@ class Conditions(Residuals):
         self.fun = fun
         self.takes_batch = takes(fun, 2)
 
-    def residual_function(self, batch: Any) -> Callable[[Any], Any]:
+    def residual_function(self, batch: Any) -> Function:
         """θ -> R of shape (M,)."""
         own = copied(batch)
 
-        def residuals(theta: Any) -> Any:
+        def residuals(theta: Vector) -> Vector:
             return self.fun(theta, own) if self.takes_batch else self.fun(theta)
 
         residuals.describe = self.describe  # type: ignore[attr-defined]
@@ -111,7 +114,9 @@ class Problem(Residuals):
     ((4,), (4, 25))
     """
 
-    def __new__(cls, model: Any = None, *args: Any, residuals: Any = None, **options: Any) -> Any:
+    def __new__(
+        cls, model: Model | None = None, *args: object, residuals: Function | None = None, **options: object
+    ) -> Any:
         """`Problem(residuals=fun)` is the old name of `Conditions(fun)`."""
         if residuals is None:
             return super().__new__(cls)
@@ -122,8 +127,8 @@ class Problem(Residuals):
 
     def __init__(
         self,
-        model: Any = None,
-        loss: Any = "squared_error",
+        model: Model | None = None,
+        loss: str | Loss = "squared_error",
         *,
         kappa: float = 2,
         rows: str | None = None,
@@ -144,7 +149,7 @@ class Problem(Residuals):
         if rows == "per_output" and self.kappa != 1:
             raise ArgumentError(f"kappa = {self.kappa:g}: must be 1 when rows = 'per_output'")
 
-    def losses_of(self, f: Any, y: Any) -> Any:
+    def losses_of(self, f: Array, y: Array) -> Vector:
         """Outputs f of shape (B, C) -> per-sample losses ℓ of shape (B,)."""
         B = check_outputs(f, y)
         if callable(self.loss):
@@ -160,7 +165,7 @@ class Problem(Residuals):
         check_finite("losses", losses)
         return losses
 
-    def residuals_of(self, f: Any, y: Any) -> Any:
+    def residuals_of(self, f: Array, y: Array) -> Vector:
         """Outputs f of shape (B, C) -> residuals R of shape (M,): the four lines at the head of this module."""
         B = check_outputs(f, y)
         square = None if callable(self.loss) else SQUARES.get(self.loss)
@@ -178,25 +183,25 @@ class Problem(Residuals):
             losses = anp.mean(anp.reshape(losses, (-1, self.micro_batch)), axis=1)
         return losses if self.kappa == 2 else power(losses, self.kappa / 2)
 
-    def residual_function(self, batch: Any) -> Callable[[Any], Any]:
+    def residual_function(self, batch: Any) -> Function:
         """θ -> R of shape (M,), in `autograd.numpy`: `jacobian(problem.residual_function(batch), θ)` defines J."""
 
-        def residuals(theta: Any) -> Any:
+        def residuals(theta: Vector) -> Vector:
             x, y = map(np.array, self.arrays(theta, batch))  # copies: a batch's buffer may be filled anew
             return self.residuals_of(self.model(theta, x), y)
 
         residuals.describe = self.describe  # type: ignore[attr-defined]
         return residuals
 
-    def function(self, batch: Any) -> Callable[[Any], Any]:
+    def function(self, batch: Any) -> Function:
         """The old name of `residual_function`."""
         renamed("Problem.function", "Problem.residual_function")
         return self.residual_function(batch)
 
-    def loss_function(self, batch: Any) -> Callable[[Any], Any]:
+    def loss_function(self, batch: Any) -> Function:
         """θ -> L, the mean of ℓ over the batch, in `autograd.numpy`."""
 
-        def loss(theta: Any) -> Any:
+        def loss(theta: Vector) -> Array:
             x, y = map(np.array, self.arrays(theta, batch))
             return anp.mean(self.losses_of(self.model(theta, x), y))
 
@@ -209,19 +214,19 @@ class Problem(Residuals):
         return f"{model} with loss {name_of(self.loss) if callable(self.loss) else repr(self.loss)}"
 
     @np.errstate(all="ignore")
-    def losses(self, theta: Any, batch: Any) -> Any:
+    def losses(self, theta: ArrayLike, batch: Any) -> Vector:
         """ℓ of shape (B,) at θ."""
         theta = check_theta(theta)
         x, y = map(np.array, self.arrays(theta, batch))
 
-        def losses(theta: Any) -> Any:
+        def losses(theta: Vector) -> Vector:
             return self.losses_of(self.model(theta, x), y)
 
         losses.describe = self.describe  # type: ignore[attr-defined]
         return evaluate(losses, theta)
 
     @np.errstate(all="ignore")
-    def linearise(self, theta: Any, batch: Any) -> tuple[Any, ProductLinearOperator]:
+    def linearise(self, theta: ArrayLike, batch: Any) -> tuple[Vector, ProductLinearOperator]:
         """R of shape (M,) at θ and J of shape (M, P), a LinearOperator, from one pass.
 
         An MLP gives J's factors (`factored`); a loss of one's own that couples samples, and every other model, give
@@ -233,7 +238,7 @@ class Problem(Residuals):
         x, y = self.arrays(theta, batch)
         trusted = not callable(self.loss)
 
-        def residuals_of(f: Any) -> Any:
+        def residuals_of(f: Array) -> Vector:
             return self.residuals_of(f, y if trusted else np.array(y))  # a loss of one's own may write to it
 
         residuals_of.describe = self.describe  # type: ignore[attr-defined]
@@ -242,14 +247,14 @@ class Problem(Residuals):
         return (R, J) if J is not None else linearise(self.residual_function(batch), theta)
 
     @np.errstate(all="ignore")
-    def loss_and_gradient(self, theta: Any, batch: Any) -> tuple[float, Any]:
+    def loss_and_gradient(self, theta: ArrayLike, batch: Any) -> tuple[float, Vector]:
         """L, the mean of ℓ over the batch, and ∇L of shape (P,) in θ's dtype; both finite or a `NonFiniteError`."""
         theta = check_theta(theta)
         if type(self.model) is not MLP:
             return super().loss_and_gradient(theta, batch)
         x, y = self.arrays(theta, batch)
 
-        def loss_of(f: Any) -> Any:
+        def loss_of(f: Array) -> Array:
             return anp.mean(self.losses_of(f, np.array(y) if callable(self.loss) else y))
 
         loss_of.describe = self.describe  # type: ignore[attr-defined]
@@ -261,6 +266,6 @@ class Problem(Residuals):
         gradient = np.concatenate([(x.T @ g).ravel() for x, g in zip(inputs, signals, strict=True)])
         return self._loss_and_gradient(theta, loss, gradient, on_tape)
 
-    def arrays(self, theta: Any, batch: Any) -> tuple[Any, Any]:
+    def arrays(self, theta: Vector, batch: Any) -> tuple[Array, Array]:
         """(x, y) checked, floats in θ's dtype; and so are integers that are inputs of a net, or targets of a square."""
         return x_and_y(batch, theta.dtype, isinstance(self.model, MLP), self.loss == "squared_error")

@@ -12,10 +12,10 @@ The definition of J is `jacobian` of the same function of θ, which a test holds
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
+from ..aliases import Array, Matrix, Vector
 from ..nets.mlp import MLP
 from ..one_matrix import warn_blind, warn_independent
 from ..tape import check_residuals, name_of, users_code, vjp_and_value
@@ -25,8 +25,8 @@ COUPLED = 1e3  # ε of the largest signal, by which signals may differ where no 
 
 
 def factored_jacobian(
-    net: MLP, theta: Any, x: Any, residuals_of: Callable[[Any], Any], m: int, per_output: bool, trusted: bool
-) -> tuple[Any, LayeredLinearOperator | None]:
+    net: MLP, theta: Vector, x: Matrix, residuals_of: Callable[[Array], Vector], m: int, per_output: bool, trusted: bool
+) -> tuple[Vector, LayeredLinearOperator | None]:
     """R at θ for R = residuals_of(net(θ, x)), and J; None for J where samples are coupled.
 
     Parameters

@@ -26,11 +26,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import scipy.linalg
 
+from ..aliases import DtypeLike, Matrix, Vector
 from ..operators import ProductLinearOperator
 
 DENSE = 1 << 26  # numbers of a dense J, at most
@@ -40,22 +40,22 @@ DENSE = 1 << 26  # numbers of a dense J, at most
 class Triplets:
     """Triplets of J/c: U (M, r) or None, s (r,) descending, Vt (r, P) or None; who found them, how finely."""
 
-    U: Any
-    s: Any
-    Vt: Any
+    U: Matrix | None
+    s: Vector
+    Vt: Matrix | None
     c: float
     solver: str
     floor: float
     squared: bool
-    sums: Any = np.float64  # the dtype that a squared matrix was summed in
+    sums: DtypeLike = np.float64  # the dtype that a squared matrix was summed in
 
 
-def resolution(J: ProductLinearOperator, dtype: Any) -> float:
+def resolution(J: ProductLinearOperator, dtype: DtypeLike) -> float:
     """The floor of a solver that does not square J, its sums made in `dtype`."""
     return 4 * max(float(np.finfo(dtype).eps) * math.sqrt(max(J.shape)), J.eps)
 
 
-def squared_resolution(J: ProductLinearOperator, dtype: Any) -> float:
+def squared_resolution(J: ProductLinearOperator, dtype: DtypeLike) -> float:
     """The floor of a solver that squares J, its sums made in `dtype`."""
     return max(math.sqrt(2 * float(np.finfo(dtype).eps) * math.sqrt(min(J.shape))), 4 * J.eps)
 
@@ -66,7 +66,7 @@ def zero_triplets(J: ProductLinearOperator, solver: str) -> Triplets:
     return Triplets(np.zeros((M, 1), J.dtype), np.zeros(1, J.dtype), np.zeros((1, P), J.dtype), 1.0, solver, 0.0, False)
 
 
-def svd(A: Any) -> Any:
+def svd(A: Matrix) -> tuple[Matrix, Vector, Matrix]:
     """U, s, Vᵀ of a matrix, thin."""
     try:
         return np.linalg.svd(A, full_matrices=False)

@@ -8,16 +8,15 @@ costs no product with J and is summed in float64; else it takes a product pair f
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
+from ..aliases import Rng
 from ..arguments import check_finite
 from ..operators import ProductLinearOperator
 from .contract import Triplets, squared_resolution, zero_triplets
 
 
-def gram(J: ProductLinearOperator, k: int, rng: Any = 0) -> Triplets:
+def gram(J: ProductLinearOperator, k: int, rng: Rng = 0) -> Triplets:
     """All min(M, P) triplets of J by an eigendecomposition in float64."""
     M, P = J.shape
     c = J.scale(rng)

@@ -7,17 +7,16 @@ The triplets (U, S, V) approach those of J as Q grows by their residuals J V −
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import scipy.linalg
 
+from ..aliases import Rng
 from ..errors import ConvergenceError
 from ..operators import ProductLinearOperator, Scaled
 from .contract import Triplets, resolution, svd, zero_triplets
 
 
-def randomized(J: ProductLinearOperator, k: int, rng: Any = 0, oversample: int = 10) -> Triplets:
+def randomized(J: ProductLinearOperator, k: int, rng: Rng = 0, oversample: int = 10) -> Triplets:
     """The k + 1 largest triplets of J, certified.
 
     While a residual ‖J v_i − σ_i u_i‖ exceeds the floor, the residuals are added to Q. A spectrum that does not decay

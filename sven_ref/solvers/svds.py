@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import scipy.sparse.linalg
+from scipy.sparse.linalg import LinearOperator
 
+from ..aliases import Matrix, Rng, Vector
 from ..operators import ProductLinearOperator, Scaled
 from .contract import DENSE, Triplets, squared_resolution, zero_triplets
 from .tsqr import tsqr
@@ -22,7 +23,7 @@ from .tsqr import tsqr
 FIRST = 16  # triplets that are asked for where k is left open
 
 
-def svds(J: ProductLinearOperator, k: int, rng: Any = 0) -> Triplets:
+def svds(J: ProductLinearOperator, k: int, rng: Rng = 0) -> Triplets:
     """The k + 1 largest triplets of J.
 
     ARPACK can't give all n triplets: k + 1 ≥ n takes `tsqr`, and so does a spectrum on which it does not converge. A
@@ -52,7 +53,7 @@ def svds(J: ProductLinearOperator, k: int, rng: Any = 0) -> Triplets:
     return Triplets(U[:, order], s[order], Vt, c, "svds", squared_resolution(J, J.dtype), squared=True, sums=J.dtype)
 
 
-def svds_until(J: ProductLinearOperator, below: Callable[[Triplets], bool], rng: Any = 0) -> Triplets:
+def svds_until(J: ProductLinearOperator, below: Callable[[Triplets], bool], rng: Rng = 0) -> Triplets:
     """The triplets of J for a k that follows from the cut: for 16, 32, …, until the smallest σ found is `below` it.
 
     Where a third of all n triplets is not enough, all of them are cheaper by `tsqr`, and so they are with factors; a J
@@ -69,13 +70,13 @@ def svds_until(J: ProductLinearOperator, below: Callable[[Triplets], bool], rng:
     return tsqr(J, n, rng)
 
 
-def misses_a_copy(B: Any, W: Any, s: float, rng: Any) -> bool:
+def misses_a_copy(B: LinearOperator, W: Matrix, s: float, rng: Rng) -> bool:
     """Whether an eigenvalue of B above s² = σ²_{k+1} is left once its eigenvectors W are projected out.
 
     One eigenvalue of (I − WWᵀ) B (I − WWᵀ), from a start vector of its own, to three digits.
     """
 
-    def deflated(u: Any) -> Any:
+    def deflated(u: Vector) -> Vector:
         u = B.matvec(u - W @ (W.T @ u))
         return u - W @ (W.T @ u)
 
