@@ -19,10 +19,11 @@ from typing import Any
 import numpy as np
 from autograd.tracer import getval
 
+from .aliases import Array, ArrayLike, Dtype, DtypeLike, Indices, Rng, Vector
 from .errors import ArgumentError, NonFiniteError, ShapeError
 
 
-def check_choice(name: str, value: Any, choices: Collection[Any]) -> None:
+def check_choice(name: str, value: object, choices: Collection[object]) -> None:
     """Raise `ArgumentError` unless `value` is one of `choices`."""
     if not any(value is c or (isinstance(value, str) and value == c) for c in choices):
         allowed = ", ".join(map(repr, choices))
@@ -34,14 +35,14 @@ def plain(name: str) -> str:
     return name.lower().replace("-", "_")
 
 
-def did_you_mean(value: Any, choices: Collection[Any]) -> str:
+def did_you_mean(value: object, choices: Collection[object]) -> str:
     """ "; did you mean 'gram'?" where one of `choices` is near, else nothing."""
     names = {plain(choice): choice for choice in choices if isinstance(choice, str)}
     near = difflib.get_close_matches(plain(value), names, 1) if isinstance(value, str) else []
     return f"; did you mean {names[near[0]]!r}?" if near else ""
 
 
-def check_integer(name: str, value: Any, least: int = 1) -> int:
+def check_integer(name: str, value: object, least: int = 1) -> int:
     """`value` as an int; raise `ArgumentError` unless it is an integer ≥ `least` (2.5, True and 2.0 are not)."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
         raise ArgumentError(f"{name} = {value!r}: must be an integer ≥ {least}")
@@ -50,7 +51,7 @@ def check_integer(name: str, value: Any, least: int = 1) -> int:
 
 def check_number(name: str, value: Any, allowed: str, inside: Callable[[float], bool]) -> float:
     """`value` as a float; raise `ArgumentError` unless it is a finite number with inside(value); `allowed` says so."""
-    scalar: Any = value[()] if isinstance(value, np.ndarray) and value.ndim == 0 else value
+    scalar = value[()] if isinstance(value, np.ndarray) and value.ndim == 0 else value
     number = isinstance(scalar, numbers.Real | decimal.Decimal) and not isinstance(scalar, bool | np.bool)
     too_large = isinstance(scalar, int | Fraction) and not -sys.float_info.max <= scalar <= sys.float_info.max
     if not (number and not too_large and math.isfinite(float(scalar)) and inside(float(scalar))):
@@ -58,7 +59,7 @@ def check_number(name: str, value: Any, allowed: str, inside: Callable[[float], 
     return float(scalar)
 
 
-def check_finite(name: str, array: Any) -> None:
+def check_finite(name: str, array: Array) -> None:
     """Raise `NonFiniteError`, which says how many values are bad and where; also on arrays that autograd traces."""
     array = getval(array)
     if type(array) is np.ndarray and array.dtype.kind == "f" and array.flags.aligned:  # vdot hands any address to BLAS
@@ -73,7 +74,7 @@ def check_finite(name: str, array: Any) -> None:
         raise NonFiniteError(f"{name}: {what}; all must be finite")
 
 
-def as_array(name: str, value: Any, allowed: str = "real numbers") -> Any:
+def as_array(name: str, value: Any, allowed: str = "real numbers") -> Array:
     """`value` as an array of real numbers; raise where NumPy can't read it, or would drop a mask.
 
     In C order and this machine's byte order: what is computed does not depend on how the caller's memory lies.
@@ -110,7 +111,7 @@ def unmasked(name: str, value: Any) -> Any:
     return value
 
 
-def masked(value: Any) -> int:
+def masked(value: object) -> int:
     """How many values are masked in an array, or in lists and tuples of arrays."""
     mask = getattr(value, "mask", False)  # NumPy's masked arrays, Astropy's; of pandas it is a method
     if isinstance(mask, np.ndarray | np.bool):
@@ -118,16 +119,16 @@ def masked(value: Any) -> int:
     return sum(map(masked, value)) if isinstance(value, tuple | list) else 0
 
 
-def check_columns(columns: Any, P: int) -> Any:
+def check_columns(columns: ArrayLike, P: int) -> Indices:
     """Indices into θ as an array: integers, ascending, none twice, within 0 … P − 1."""
     array = as_array("columns", columns, "integer indices")
-    ascending = array.ndim == 1 and array.dtype.kind in "iu" and array.size > 0 and bool(np.all(np.diff(array) > 0))
-    if not ascending or array[0] < 0 or array[-1] >= P:
+    indices = array.ndim == 1 and array.dtype.kind in "iu" and array.size > 0
+    if not (indices and array[0] >= 0 and np.all(array[1:] > array[:-1]) and array[-1] < P):
         raise ArgumentError(f"columns = {columns!r}: must be ascending integers, none twice, within 0 … {P - 1}")
-    return array
+    return array.astype(np.intp, copy=False)
 
 
-def check_dtype(dtype: Any) -> Any:
+def check_dtype(dtype: DtypeLike) -> Dtype:
     """float32 or float64 as a `numpy.dtype`, however it is named."""
     try:
         known = np.dtype(dtype) in (np.dtype(np.float32), np.dtype(np.float64))
@@ -138,7 +139,7 @@ def check_dtype(dtype: Any) -> Any:
     return np.dtype(dtype)
 
 
-def as_generator(rng: Any) -> np.random.Generator:
+def as_generator(rng: Rng) -> np.random.Generator:
     """The NumPy Generator of a seed, or the one given."""
     try:
         return np.random.default_rng(rng)
@@ -148,7 +149,7 @@ def as_generator(rng: Any) -> np.random.Generator:
         ) from error
 
 
-def check_theta(theta: Any, size: int | None = None) -> Any:
+def check_theta(theta: ArrayLike, size: int | None = None) -> Vector:
     """θ as an array: one dimension, float32 or float64, finite, of length `size` if that is given."""
     array = as_array("theta", theta, "float32 or float64")
     if array.dtype not in (np.float32, np.float64):

@@ -7,30 +7,28 @@ check_pinv          the four Moore–Penrose conditions of J⁺ against the kept
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import numpy as np
 
-from .arguments import as_generator, check_integer, check_theta
-from .errors import CheckFailed
+from .aliases import ArrayLike, Function, MatrixLike, Rng, Vector
+from .arguments import as_generator, check_integer, check_number, check_theta
+from .errors import ArgumentError, CheckFailed, ShapeError
 from .one_matrix import sizes_of
-from .operators import Scaled, as_product_operator, norm, power_of_two
+from .operators import Scaled, as_product_operator, both_products, norm, power_of_two
 from .pinv import TruncatedPinv
-from .tape import check_residuals, evaluate
+from .tape import check_residuals, evaluate, name_of
 
 
-def dot_test(J: Any, rng: Any = 0, rtol: float | None = None, trials: int = 3) -> float:
+def dot_test(J: MatrixLike, rng: Rng = 0, rtol: float | None = None, trials: int = 3) -> float:
     """`rmatvec` is the adjoint of `matvec`: the largest |⟨Jv, u⟩ − ⟨v, Jᵀu⟩| / (‖Jv‖‖u‖ + ‖v‖‖Jᵀu‖) over Gaussian u, v.
 
     `rtol`: by default 100 ε of J's dtype; give more for an operator whose products are inexact.
     """
     J, rng = as_product_operator(J), as_generator(rng)
-    rtol = 100 * J.eps if rtol is None else rtol
+    rtol = 100 * J.eps if rtol is None else check_number("rtol", rtol, "≥ 0", lambda x: x >= 0)
     worst = 0.0
     for _ in range(check_integer("trials", trials)):
         v, u = (rng.standard_normal(n).astype(J.dtype) for n in J.shape[::-1])
-        Jv, JTu = J.matvec(v), J.rmatvec(u)
+        Jv, JTu = both_products(J, v, u)
         c = power_of_two(max(float(np.abs(Jv).max()), float(np.abs(JTu).max())))  # squares stay in range
         v, Jv, u, JTu = (np.asarray(a, np.float64) for a in (v, Jv / Jv.dtype.type(c), u, JTu / JTu.dtype.type(c)))
         left, right = float(Jv @ u), float(v @ JTu)
@@ -44,7 +42,7 @@ def dot_test(J: Any, rng: Any = 0, rtol: float | None = None, trials: int = 3) -
 
 
 def check_jacobian(
-    fun: Callable[[Any], Any], theta: Any, J: Any, rng: Any = 0, rtol: float | None = None, trials: int = 3
+    fun: Function, theta: ArrayLike, J: MatrixLike, rng: Rng = 0, rtol: float | None = None, trials: int = 3
 ) -> float:
     """J is the Jacobian of `fun` at θ: the largest relative error of a row of Jv against central differences.
 
@@ -57,10 +55,13 @@ def check_jacobian(
     """
     J, theta, rng = as_product_operator(J), check_theta(theta), as_generator(rng)
     eps = float(np.finfo(theta.dtype).eps)
-    rtol = 100 * eps ** (2 / 3) if rtol is None else rtol
+    rtol = 100 * eps ** (2 / 3) if rtol is None else check_number("rtol", rtol, "≥ 0", lambda x: x >= 0)
+    M = len(check_residuals(evaluate(fun, theta), fun))
+    if J.shape != (M, theta.size):
+        raise ShapeError(f"J has shape {J.shape}: must be {(M, theta.size)}, a row for each residual of {name_of(fun)}")
     h = eps ** (1 / 3)
 
-    def slope(v: Any, h: float) -> tuple[Any, Any]:
+    def slope(v: Vector, h: float) -> tuple[Vector, Vector]:
         """(R(θ + hv) − R(θ − hv))/2h, and v as the two points have it, rounded."""
         ahead, behind = ((theta + t * v).astype(theta.dtype) for t in (h, -h))
         R_ahead, R_behind = (check_residuals(evaluate(fun, x), fun) for x in (ahead, behind))
@@ -88,22 +89,27 @@ def check_jacobian(
     return float(relative.max())
 
 
-def check_pinv(J: Any, J_pinv: TruncatedPinv, rng: Any = 0, rtol: float | None = None) -> float:
+def check_pinv(J: MatrixLike, J_pinv: TruncatedPinv, rng: Rng = 0, rtol: float | None = None) -> float:
     """The Moore–Penrose conditions, for X = J⁺ and J_q = P_q J, tried on Gaussian vectors, each relative to its scale.
 
         J_q X J_q = J_q      X J_q X = X      (J_q X)ᵀ = J_q X      (X J_q)ᵀ = X J_q
 
     `rtol`: by default 1000 ε σ_1/σ_q, the rounding that dividing by σ_q may amplify.
     """
-    J, rng = Scaled(as_product_operator(J), J_pinv.c), as_generator(rng)
+    if not isinstance(J_pinv, TruncatedPinv):
+        raise ArgumentError(f"J_pinv is a {type(J_pinv).__name__}: must be made by truncated_pinv")
+    J, rng = as_product_operator(J), as_generator(rng)
+    if J.shape != J_pinv.shape[::-1]:
+        raise ShapeError(f"J has shape {J.shape}: must be {J_pinv.shape[::-1]}, for a J_pinv of shape {J_pinv.shape}")
+    J = Scaled(J, J_pinv.c)
     s = J_pinv.singular_values
     if J_pinv.rank == 0:
         return 0.0
-    rtol = 1000 * float(np.finfo(J.dtype).eps) * float(s[0] / s[-1]) if rtol is None else rtol
+    rtol = 1000 * J.eps * float(s[0] / s[-1]) if rtol is None else check_number("rtol", rtol, "≥ 0", lambda x: x >= 0)
     v, w = rng.standard_normal((2, J.shape[1])).astype(J.dtype)
     u, t = rng.standard_normal((2, J.shape[0])).astype(J.dtype)
 
-    def J_q(x: Any) -> Any:
+    def J_q(x: Vector) -> Vector:
         return J_pinv.project(J.matvec(x))
 
     X = Scaled(as_product_operator(J_pinv), 1 / J_pinv.c)  # the pseudoinverse of J/c

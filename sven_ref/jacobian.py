@@ -13,20 +13,20 @@ itself, has no say in Jv: then J is made of its rows Jᵀe_α.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cache
-from typing import Any
 
 import numpy as np
 
+from .aliases import ArrayLike, Function, Vector
 from .arguments import check_theta
+from .batches import takes
 from .errors import ArgumentError
 from .one_matrix import derivative, warn_independent
 from .operators import ProductLinearOperator, real_product
-from .tape import check_residuals, name_of, users_code, vjp_and_value
+from .tape import check_residuals, in_dtype, name_of, users_code, vjp_and_value
 
 
-def jacobian(fun: Callable[[Any], Any], theta: Any) -> ProductLinearOperator:
+def jacobian(fun: Function, theta: ArrayLike) -> ProductLinearOperator:
     """J of shape (M, P), the Jacobian at θ of any `fun(theta) -> (M,)` in `autograd.numpy`; see `linearise`."""
     R, J = linearise(fun, theta)
     J.residuals = R  # for the old name, `J.value`
@@ -34,7 +34,7 @@ def jacobian(fun: Callable[[Any], Any], theta: Any) -> ProductLinearOperator:
 
 
 @np.errstate(all="ignore")  # what is not finite is refused
-def linearise(fun: Callable[[Any], Any], theta: Any) -> tuple[Any, ProductLinearOperator]:
+def linearise(fun: Function, theta: ArrayLike) -> tuple[Vector, ProductLinearOperator]:
     """R = fun(θ) of shape (M,), and J of shape (M, P) as an operator, both in θ's dtype.
 
     `fun` runs once, and five times more near θ where (Jv)_α is exactly zero for some rows: see `warn_blind`.
@@ -65,27 +65,27 @@ def linearise(fun: Callable[[Any], Any], theta: Any) -> tuple[Any, ProductLinear
     >>> R, J @ np.array([1.0, 1.0])
     (array([1., 9.]), array([2., 6.]))
     """
+    if not callable(fun) or not takes(fun, 1):
+        raise ArgumentError(
+            f"fun = {name_of(fun)}: must be a function of theta alone; of a Problem, or of Conditions with a batch, "
+            f"problem.linearise(theta, batch) has the same"
+        )
     theta = check_theta(theta).copy()  # J stays what it is when the caller updates θ in place
     recorded = vjp_and_value(fun, theta)
     R = check_residuals(recorded.value, fun).copy()  # a function may use one buffer twice
-    value = R.astype(theta.dtype)
-    if np.any((value == 0) & (R != 0) | np.isinf(value)):
-        raise ArgumentError(
-            f"residuals of {name_of(fun)}: some are outside the range of {theta.dtype}, theta's dtype; scale them, or "
-            f"use float64"
-        )
+    value = in_dtype(R, theta.dtype, fun)
 
-    def vjp(u: Any) -> Any:
+    def vjp(u: Vector) -> Vector:
         with users_code(fun, theta):
             return real_product("Jᵀ u", recorded.vjp(np.array(u, dtype=R.dtype)))  # a copy: a VJP may fill it in place
 
     decided = cache(lambda: derivative(fun, recorded, vjp, theta, R))
 
-    def jvp(v: Any) -> Any:
+    def jvp(v: Vector) -> Vector:
         with users_code(fun, theta):
             return real_product("J v", decided()[0](v))
 
-    def adjoint(u: Any) -> Any:
+    def adjoint(u: Vector) -> Vector:
         return decided()[1](u) if decided.cache_info().currsize else vjp(u)
 
     J = ProductLinearOperator((R.size, theta.size), theta.dtype, jvp, adjoint)

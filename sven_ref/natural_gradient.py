@@ -18,11 +18,11 @@ References: Amari, Neural Computation 10 (1998) 251; Levenberg (1944), Marquardt
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 from scipy.sparse.linalg import lsmr
 
+from .aliases import ArrayLike, Dtype, Indices, MatrixLike, Product, Vector
 from .arguments import as_array, check_number
 from .errors import ConvergenceError, RankError, ShapeError
 from .operators import ProductLinearOperator, Scaled, adjoint_tested, power_of_two
@@ -31,14 +31,14 @@ from .scaling import near_one, true_size
 
 
 @np.errstate(all="ignore")
-def fisher(J: Any) -> ProductLinearOperator:
+def fisher(J: MatrixLike) -> ProductLinearOperator:
     """F = JᵀJ of shape (P, P), an operator."""
     J = adjoint_tested(J)
     return _symmetric(J.shape[1], J.dtype, lambda V: J._rmatmat(J._matmat(V)))
 
 
 @np.errstate(all="ignore")
-def natural_gradient(J: Any, gradient: Any) -> Any:
+def natural_gradient(J: MatrixLike, gradient: ArrayLike) -> Vector:
     """F⁻¹ ∇L for ∇L of shape (P,). Raises `RankError` where F is singular: then there is no natural gradient."""
     J = adjoint_tested(J)
     c = scale(J)
@@ -47,7 +47,7 @@ def natural_gradient(J: Any, gradient: Any) -> Any:
 
 
 @np.errstate(all="ignore")
-def gauss_newton(J: Any, R: Any) -> Any:
+def gauss_newton(J: MatrixLike, R: ArrayLike) -> Vector:
     """The shortest minimiser of ‖Jx − R‖, by LSMR to working precision; singular values are never squared."""
     J = adjoint_tested(J)
     R, e = vector("R", R, J.shape[0])
@@ -62,7 +62,7 @@ def gauss_newton(J: Any, R: Any) -> Any:
 
 
 @np.errstate(all="ignore")
-def damped_primal(J: Any, R: Any, mu: float) -> Any:
+def damped_primal(J: MatrixLike, R: ArrayLike, mu: float) -> Vector:
     """(JᵀJ + μI)⁻¹ JᵀR for μ > 0, a P × P system (Levenberg–Marquardt)."""
     J, mu = adjoint_tested(J), check_number("mu", mu, "> 0", lambda x: x > 0)
     c = scale(J, mu)
@@ -72,7 +72,7 @@ def damped_primal(J: Any, R: Any, mu: float) -> Any:
 
 
 @np.errstate(all="ignore")
-def damped_dual(J: Any, R: Any, mu: float) -> Any:
+def damped_dual(J: MatrixLike, R: ArrayLike, mu: float) -> Vector:
     """Jᵀ (JJᵀ + μI)⁻¹ R for μ > 0, an M × M system: the same x as `damped_primal`."""
     J, mu = adjoint_tested(J), check_number("mu", mu, "> 0", lambda x: x > 0)
     c = scale(J, mu)
@@ -83,7 +83,7 @@ def damped_dual(J: Any, R: Any, mu: float) -> Any:
 
 
 @np.errstate(all="ignore")
-def half_inverse(J: Any, g: Any, tau: float = 1e-6, solver: str = "dense") -> Any:
+def half_inverse(J: MatrixLike, g: ArrayLike, tau: float = 1e-6, solver: str = "dense") -> Vector:
     """V S^{−1/2} Uᵀ g over σ > τσ_1: J the Jacobian of all outputs (B·C, P), g = ∂L/∂outputs of shape (B·C,)."""
     pinv = truncated_pinv(J, rtol=check_number("tau", tau, "≥ 0 and < 1", lambda x: 0 <= x < 1), solver=solver)
     U, V = pinv.vectors()
@@ -96,7 +96,7 @@ def scale(J: ProductLinearOperator, mu: float = 0.0) -> float:
     return max(J.scale(), power_of_two(math.sqrt(mu)) if mu else 0.0) or 1.0
 
 
-def vector(name: str, value: Any, size: int) -> tuple[Any, Any]:
+def vector(name: str, value: ArrayLike, size: int) -> tuple[Vector, Indices]:
     """A vector near 1 and its exponent, or an error that names it."""
     array = as_array(name, value)
     if array.shape != (size,):
@@ -109,13 +109,13 @@ def exponent(c: float) -> int:
     return math.frexp(c)[1] - 1
 
 
-def _symmetric(n: int, dtype: Any, apply: Any) -> ProductLinearOperator:
+def _symmetric(n: int, dtype: Dtype, apply: Product) -> ProductLinearOperator:
     F = ProductLinearOperator((n, n), dtype, apply, apply, blocks=True)
     F.tested = True  # J's products are
     return F
 
 
-def _solve(A: ProductLinearOperator, b: Any, mu: float) -> Any:
+def _solve(A: ProductLinearOperator, b: Vector, mu: float) -> Vector:
     """(A + μI)⁻¹ b for A symmetric positive semi-definite, by the eigenvectors of its matrix: W Λ⁻¹ Wᵀ b."""
     n = A.shape[0]
     matrix = A.to_dense()

@@ -14,23 +14,21 @@ knows more, as one that holds J's factors does, has them by shorter ways and say
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
 import numpy as np
 from scipy.sparse import issparse
 from scipy.sparse.linalg import LinearOperator, aslinearoperator
 
+from .aliases import Array, ArrayLike, DtypeLike, Indices, Matrix, MatrixLike, Operator, Product, Rng, Vector
 from .arguments import as_array, check_columns, check_finite, renamed, unmasked
 from .errors import AdjointError, ArgumentError, ShapeError
-
-Product = Callable[[Any], Any]
 
 
 class RealLinearOperator(LinearOperator):
     """A real LinearOperator whose products name what is wrong with x: a mask, which NumPy would drop, or its shape."""
 
-    def dot(self, x: Any) -> Any:
+    def dot(self, x: ArrayLike) -> Array:
         """J x, as `@`."""
         if isinstance(x, LinearOperator) or np.isscalar(x) or issparse(x):
             return super().dot(x)
@@ -40,16 +38,16 @@ class RealLinearOperator(LinearOperator):
             raise ShapeError(f"the argument of a product has shape {x.shape}: must be ({n},), or ({n}, any number ≥ 1)")
         return super().dot(x)
 
-    def __rmatmul__(self, x: Any) -> Any:
+    def __rmatmul__(self, x: ArrayLike) -> Array:
         return super().__rmatmul__(unmasked("the argument of a product", x))
 
-    def __rmul__(self, x: Any) -> Any:
+    def __rmul__(self, x: ArrayLike) -> Array:
         return super().__rmul__(unmasked("the argument of a product", x))
 
-    def _adjoint(self) -> Any:
+    def _adjoint(self) -> RealLinearOperator:
         return AdjointLinearOperator(self)
 
-    def _transpose(self) -> Any:
+    def _transpose(self) -> RealLinearOperator:
         return AdjointLinearOperator(self)
 
 
@@ -60,22 +58,22 @@ class AdjointLinearOperator(RealLinearOperator):
         super().__init__(J.dtype, J.shape[::-1])
         self.J = J
 
-    def _matvec(self, u: Any) -> Any:
+    def _matvec(self, u: Vector) -> Vector:
         return self.J._rmatvec(u)
 
-    def _rmatvec(self, v: Any) -> Any:
+    def _rmatvec(self, v: Vector) -> Vector:
         return self.J._matvec(v)
 
-    def _matmat(self, U: Any) -> Any:
+    def _matmat(self, U: Array) -> Array:
         return self.J._rmatmat(U)
 
-    def _rmatmat(self, V: Any) -> Any:
+    def _rmatmat(self, V: Array) -> Array:
         return self.J._matmat(V)
 
-    def _adjoint(self) -> Any:
+    def _adjoint(self) -> RealLinearOperator:
         return self.J
 
-    def _transpose(self) -> Any:
+    def _transpose(self) -> RealLinearOperator:
         return self.J
 
 
@@ -118,12 +116,12 @@ class ProductLinearOperator(RealLinearOperator):
     """
 
     tested = exact = factored = False
-    residuals: Any = None
+    residuals: Vector | None = None
 
     def __init__(
         self,
         shape: tuple[int, int],
-        dtype: Any,
+        dtype: DtypeLike,
         jvp: Product | None,
         vjp: Product | None,
         blocks: bool = False,
@@ -137,21 +135,21 @@ class ProductLinearOperator(RealLinearOperator):
         self.gram_dtype = np.dtype(np.float64) if self.factored else self.dtype
         self.counts = {"jvp": 0, "vjp": 0} if counts is None else counts
 
-    def _matmat(self, V: Any) -> Any:
+    def _matmat(self, V: Array) -> Array:
         self.counts["jvp"] += V[0].size
         return self._product("J v", self.jvp, V, self.shape[0])
 
-    def _rmatmat(self, U: Any) -> Any:
+    def _rmatmat(self, U: Array) -> Array:
         self.counts["vjp"] += U[0].size
         return self._product("Jᵀ u", self.vjp, U, self.shape[1])
 
-    def _matvec(self, v: Any) -> Any:
+    def _matvec(self, v: Vector) -> Vector:
         return self._matmat(np.ravel(v))
 
-    def _rmatvec(self, u: Any) -> Any:
+    def _rmatvec(self, u: Vector) -> Vector:
         return self._rmatmat(np.ravel(u))
 
-    def _product(self, name: str, apply: Product, X: Any, rows: int) -> Any:
+    def _product(self, name: str, apply: Product, X: Array, rows: int) -> Array:
         with np.errstate(all="ignore"):  # what is not finite is refused below
             X = np.ascontiguousarray(as_array("the argument of a product", X), self.dtype)
             if self.blocks:
@@ -171,12 +169,12 @@ class ProductLinearOperator(RealLinearOperator):
         return Y
 
     @property
-    def value(self) -> Any:
+    def value(self) -> Vector | None:
         """R, by its old name."""
         renamed("J = problem.jacobian(theta, batch); J.value", "R, J = problem.linearise(theta, batch)")
         return self.residuals
 
-    def restrict(self, columns: Any) -> ProductLinearOperator:
+    def restrict(self, columns: ArrayLike) -> ProductLinearOperator:
         """J[:, columns], for ascending indices."""
         return Restricted(self, check_columns(columns, self.shape[1]))
 
@@ -184,7 +182,7 @@ class ProductLinearOperator(RealLinearOperator):
         """The same operator with products in float64, counted with this one's; here itself, which can't."""
         return self
 
-    def gram_matvec(self, u: Any) -> Any:
+    def gram_matvec(self, u: Vector) -> Vector:
         """J Jᵀu of shape (M,), counted as a product with each."""
         return self.matvec(self.rmatvec(u))
 
@@ -192,16 +190,16 @@ class ProductLinearOperator(RealLinearOperator):
         """The smaller of JJᵀ/c² and JᵀJ/c² as an operator, c a power of two."""
         A, unit = Scaled(self, c), self.dtype.type(c)
 
-        def left(u: Any) -> Any:
+        def left(u: Vector) -> Vector:
             return self.gram_matvec(u / unit) / unit
 
-        def right(v: Any) -> Any:
+        def right(v: Vector) -> Vector:
             return A._rmatvec(A._matvec(v))
 
         product = left if self.shape[0] <= self.shape[1] else right
         return LinearOperator((min(self.shape),) * 2, matvec=product, dtype=self.dtype)
 
-    def scale(self, rng: Any = 0) -> float:
+    def scale(self, rng: Rng = 0) -> float:
         """A power of two c near σ_1, and 0 for J = 0: J/c can be squared with neither overflow nor underflow.
 
         By one product pair, v Gaussian and u = Jv: σ_1 ≥ ‖Jᵀu‖/‖u‖. ⟨u, u⟩ = ⟨v, Jᵀu⟩ is tried with it.
@@ -219,31 +217,35 @@ class ProductLinearOperator(RealLinearOperator):
         c, w = power_of_two(largest), np.asarray(w, np.float64)
         return power_of_two(c * float(np.linalg.norm(w / c) / np.linalg.norm(u)))
 
-    def to_dense(self) -> Any:
+    def to_dense(self) -> Matrix:
         """J as an array of shape (M, P), by the fewer products: its rows Jᵀe_α or its columns Je_i."""
         M, P = self.shape
         return self.rmatmat(np.eye(M, dtype=self.dtype)).T if M <= P else self.matmat(np.eye(P, dtype=self.dtype))
 
-    def gram(self, c: float = 1.0) -> Any:
+    def gram(self, c: float = 1.0) -> Matrix:
         """J Jᵀ/c² of shape (M, M) for c a power of two, by M product pairs."""
         unit = self.dtype.type(c)
         return symmetric([self.gram_matvec(e / unit) / unit for e in np.eye(self.shape[0], dtype=self.dtype)])
 
-    def normal_matrix(self, c: float = 1.0) -> Any:
+    def normal_matrix(self, c: float = 1.0) -> Matrix:
         """JᵀJ/c² of shape (P, P) for c a power of two, by P product pairs."""
         A = Scaled(self, c)
         return symmetric([A._rmatvec(A._matvec(e)) for e in np.eye(self.shape[1], dtype=self.dtype)])
+
+    def summed_size(self) -> float:
+        """The size of the rows that J's are sums of, which may cancel; 0 where they are not sums."""
+        return 0.0
 
     def gram_cost(self) -> float:
         """How many multiplications the smaller of `gram` and `normal_matrix` takes."""
         M, P = self.shape
         return 2.0 * min(M, P) * M * P
 
-    def row_blocks(self) -> Iterator[Any]:
+    def row_blocks(self) -> Iterator[Matrix]:
         """J[S] of shape (|S|, P) for consecutive sets of rows S."""
         yield self.to_dense()
 
-    def column_blocks(self) -> Iterator[Any]:
+    def column_blocks(self) -> Iterator[Matrix]:
         """J[:, S] of shape (M, |S|) for consecutive sets of columns S."""
         yield self.to_dense()
 
@@ -260,37 +262,37 @@ class Scaled(ProductLinearOperator):
         self.J, self.c = J, J.dtype.type(c)
         self.tested, self.exact, self.eps = J.tested, J.exact, J.eps
 
-    def _matmat(self, V: Any) -> Any:
+    def _matmat(self, V: Array) -> Array:
         return self.J._matmat(V) / self.c
 
-    def _rmatmat(self, U: Any) -> Any:
+    def _rmatmat(self, U: Array) -> Array:
         return self.J._rmatmat(U / self.c)
 
 
 class Restricted(ProductLinearOperator):
     """J[:, columns] of shape (M, |columns|), by scattering and gathering."""
 
-    def __init__(self, J: ProductLinearOperator, columns: Any) -> None:
+    def __init__(self, J: ProductLinearOperator, columns: Indices) -> None:
         super().__init__((J.shape[0], len(columns)), J.dtype, None, None, blocks=True, counts=J.counts)
         self.J, self.columns = J, columns
         self.tested, self.exact, self.eps = J.tested, J.exact, J.eps
 
-    def _matmat(self, V: Any) -> Any:
+    def _matmat(self, V: Array) -> Array:
         full = np.zeros((self.J.shape[1], *V.shape[1:]), self.dtype)
         full[self.columns] = V
         return self.J._matmat(full)
 
-    def _rmatmat(self, U: Any) -> Any:
+    def _rmatmat(self, U: Array) -> Array:
         return self.J._rmatmat(U)[self.columns]
 
 
-def symmetric(rows: list[Any]) -> Any:
+def symmetric(rows: list[Vector]) -> Matrix:
     """A symmetric matrix in float64 of its computed rows, which differ from its columns by rounding."""
     G = np.array(rows, np.float64)
     return (G + G.T) / 2
 
 
-def real_product(name: str, y: Any) -> Any:
+def real_product(name: str, y: Array) -> Array:
     """A product as an array; raise rather than drop an imaginary part. One that is zero is autograd's way of joining
     real numbers to complex ones."""
     if np.iscomplexobj(y) and not np.any(np.imag(y)):
@@ -306,7 +308,17 @@ def closeness(eps: float) -> float:
     return min(math.sqrt(eps), 100 * float(np.finfo(np.float32).eps))
 
 
-def mismatch(v: Any, Jv: Any, u: Any, JTu: Any, eps: float = 0.0, rtol: float | None = None) -> str:
+def alike(rng: np.random.Generator, n: int) -> Vector:
+    """±[1, 2] of shape (n,): each row has about the same say in ⟨Jv, u⟩, and no two exactly the same."""
+    return rng.choice([-1.0, 1.0], n) * rng.uniform(1, 2, n)
+
+
+def door(eps: float) -> float:
+    """How far a foreign operator's products may be apart at first sight: 1e-11 in float64, 16 ε in float32."""
+    return 1e-11 if eps < 1e-10 else 16 * eps
+
+
+def mismatch(v: Vector, Jv: Vector, u: Vector, JTu: Vector, eps: float = 0.0, rtol: float | None = None) -> str:
     """How far ⟨Jv, u⟩ and ⟨v, Jᵀu⟩ are apart, in words; "" where they agree.
 
     Parameters
@@ -330,13 +342,13 @@ def mismatch(v: Any, Jv: Any, u: Any, JTu: Any, eps: float = 0.0, rtol: float | 
         return f"⟨Jv, u⟩ = {left * c:.10g} but ⟨v, Jᵀu⟩ = {right * c:.10g}; {difference}"
 
 
-def require_adjoint(v: Any, Jv: Any, u: Any, JTu: Any, eps: float) -> None:
+def require_adjoint(v: Vector, Jv: Vector, u: Vector, JTu: Vector, eps: float, rtol: float | None = None) -> None:
     """Raise `AdjointError` unless ⟨Jv, u⟩ = ⟨v, Jᵀu⟩."""
-    if difference := mismatch(v, Jv, u, JTu, eps):
+    if difference := mismatch(v, Jv, u, JTu, eps, rtol):
         raise AdjointError(f"rmatvec is not the adjoint of matvec: {difference}")
 
 
-def check_range(size: float, dtype: Any) -> None:
+def check_range(size: float, dtype: DtypeLike) -> None:
     """Raise unless products of this size are 0 or have all the digits of their dtype."""
     tiny = float(np.finfo(dtype).tiny)
     if 0 < size < tiny:
@@ -346,7 +358,7 @@ def check_range(size: float, dtype: Any) -> None:
         )
 
 
-def adjoint_tested(J: Any) -> ProductLinearOperator:
+def adjoint_tested(J: MatrixLike) -> ProductLinearOperator:
     """`as_product_operator(J)`; products that were not made here are tried first, one pair, u and v independent.
 
     Raises
@@ -358,20 +370,26 @@ def adjoint_tested(J: Any) -> ProductLinearOperator:
     J = J if isinstance(J, ProductLinearOperator) else as_product_operator(J)
     if not J.tested:
         rng = np.random.default_rng(0)
-        u, v = (rng.standard_normal(n).astype(J.dtype) for n in J.shape)
-        try:
-            Jv, JTu = J.matvec(v), J.rmatvec(u)
-        except NotImplementedError as error:
-            raise ArgumentError(
-                f"J is a {kind} without both products: must have matvec, v -> Jv, and rmatvec, u -> Jᵀu"
-            ) from error
+        v = rng.standard_normal(J.shape[1]).astype(J.dtype)
+        u = alike(rng, J.shape[0]).astype(J.dtype)
+        Jv, JTu = both_products(J, v, u, kind)
         check_range(max(float(np.abs(Jv).max()), float(np.abs(JTu).max())), J.dtype)
-        require_adjoint(v, Jv, u, JTu, J.eps)
+        require_adjoint(v, Jv, u, JTu, J.eps, door(J.eps))
         J.tested = True
     return J
 
 
-def as_product_operator(J: Any) -> ProductLinearOperator:
+def both_products(J: ProductLinearOperator, v: Vector, u: Vector, kind: str = "operator") -> tuple[Vector, Vector]:
+    """J v and Jᵀu, or an error where one of them is not defined."""
+    try:
+        return J.matvec(v), J.rmatvec(u)
+    except NotImplementedError as error:
+        raise ArgumentError(
+            f"J is a {kind} without both products: must have matvec, v -> Jv, and rmatvec, u -> Jᵀu"
+        ) from error
+
+
+def as_product_operator(J: MatrixLike) -> ProductLinearOperator:
     """Any real array, sparse matrix or operator of shape (M, P) as a `ProductLinearOperator`.
 
     An operator is anything with `shape`, `matvec` and `rmatvec`, of SciPy or another library (PyLops). Arrays are
@@ -399,10 +417,10 @@ def as_product_operator(J: Any) -> ProductLinearOperator:
     return result
 
 
-def noted(product: Product, J: Any) -> Product:
+def noted(product: Product, J: Operator) -> Product:
     """A foreign operator's product, whose exceptions say where they come from."""
 
-    def apply(x: Any) -> Any:
+    def apply(x: Array) -> Array:
         try:
             return product(x)
         except Exception as error:
@@ -417,7 +435,7 @@ def power_of_two(x: float) -> float:
     return math.ldexp(1.0, math.frexp(x)[1] - 1) if x > 0 else 1.0
 
 
-def norm(x: Any) -> float:
+def norm(x: ArrayLike) -> float:
     """‖x‖ with no overflow or underflow of its squares."""
     x = np.asarray(x)
     with np.errstate(over="ignore", under="ignore"):

@@ -7,16 +7,17 @@ its sum over triplets. Of the core only `MLP`'s sizes and the layout of `flat` a
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 from scipy.special import erf, log_softmax, softmax
 
+from .aliases import Array, ArrayLike, Matrix, Vector
 from .nets import flat
 from .nets.mlp import MLP
 
 # φ and its derivative
-ACTIVATIONS: dict[str, tuple[Any, Any]] = {
+ACTIVATIONS: dict[str, tuple[Callable[[Array], Array], Callable[[Array], Array]]] = {
     "tanh": (np.tanh, lambda z: 1 - np.tanh(z) ** 2),
     "relu": (lambda z: np.maximum(z, 0), lambda z: (z > 0).astype(z.dtype)),
     "gelu": (lambda z: z * _Phi(z), lambda z: _Phi(z) + z * np.exp(-(z**2) / 2) / math.sqrt(2 * math.pi)),
@@ -25,11 +26,11 @@ ACTIVATIONS: dict[str, tuple[Any, Any]] = {
 }
 
 
-def _Phi(z: Any) -> Any:
+def _Phi(z: Array) -> Array:
     return (1 + erf(z / math.sqrt(2))) / 2
 
 
-def outputs_and_jacobian(net: MLP, theta: Any, x: Any) -> tuple[Any, Any]:
+def outputs_and_jacobian(net: MLP, theta: ArrayLike, x: Array) -> tuple[Array, Array]:
     """f of shape (B, C) and ∂f/∂θ of shape (B, C, P), sample by sample and output by output."""
     arrays = flat.unravel(np.asarray(theta), net.shapes)
     phi, dphi = ACTIVATIONS[net.activation]
@@ -43,7 +44,7 @@ def outputs_and_jacobian(net: MLP, theta: Any, x: Any) -> tuple[Any, Any]:
         f[a] = zs[-1]
         for c in range(C):
             g = np.eye(C)[c]  # ∂f_c/∂z_L
-            blocks: list[Any] = []
+            blocks: list[Vector] = []
             for i in reversed(range(L)):
                 blocks[:0] = [np.outer(xs[i], g).ravel(), g]  # ∂f_c/∂W_i, ∂f_c/∂b_i
                 if i > 0:
@@ -54,14 +55,14 @@ def outputs_and_jacobian(net: MLP, theta: Any, x: Any) -> tuple[Any, Any]:
 
 def residuals_and_jacobian(
     net: MLP,
-    theta: Any,
-    x: Any,
-    y: Any,
+    theta: ArrayLike,
+    x: Array,
+    y: Array,
     loss: str = "squared_error",
     kappa: float = 2,
     rows: str = "unsigned",
     m: int = 1,
-) -> tuple[Any, Any]:
+) -> tuple[Vector, Matrix]:
     """R of shape (M,) and J of shape (M, P): SPEC 2.1 to 2.5, term by term."""
     f, df = outputs_and_jacobian(net, theta, x)
     B, C = f.shape
@@ -86,7 +87,7 @@ def _slope(base: float, exponent: float) -> float:
     return 0.0 if base == 0 and exponent < 1 else exponent * base ** (exponent - 1)
 
 
-def truncated_pinv(J: Any, k: int | None = None, rtol: float = 0.0, atol: float = 0.0) -> tuple[Any, Any]:
+def truncated_pinv(J: Matrix, k: int | None = None, rtol: float = 1e-3, atol: float = 0.0) -> tuple[Matrix, Vector]:
     """J⁺ of shape (P, M) and the kept σ: SPEC 3.1 and 3.2. σ ≤ 4ε√max(M, P) σ_1 are zero to working precision."""
     U, s, Vt = np.linalg.svd(J, full_matrices=False)
     zero = 4 * np.finfo(s.dtype).eps * math.sqrt(max(J.shape)) * s[0]
@@ -98,12 +99,14 @@ def truncated_pinv(J: Any, k: int | None = None, rtol: float = 0.0, atol: float 
     return pinv, np.array(kept)
 
 
-def step(theta: Any, R: Any, J: Any, lr: float, k: int | None = None, rtol: float = 0.0, atol: float = 0.0) -> Any:
+def step(
+    theta: Vector, R: Vector, J: Matrix, lr: float, k: int | None = None, rtol: float = 1e-3, atol: float = 0.0
+) -> Vector:
     """θ − η J⁺ R: SPEC 4.1."""
     return theta - lr * truncated_pinv(J, k, rtol, atol)[0] @ R
 
 
-def fisher(J: Any) -> Any:
+def fisher(J: Matrix) -> Matrix:
     """F = Σ_α J_α J_αᵀ of shape (P, P), a sum over samples of the outer products of their gradients."""
     F = np.zeros((J.shape[1],) * 2)
     for row in J:
@@ -111,12 +114,12 @@ def fisher(J: Any) -> Any:
     return F
 
 
-def natural_gradient(J: Any, R: Any) -> Any:
+def natural_gradient(J: Matrix, R: Vector) -> Vector:
     """F⁻¹ ∇L of shape (P,) for L = Σ R² (κ = 1): SPEC 6.1."""
     return np.linalg.solve(fisher(J), 2 * J.T @ R)
 
 
-def damped(J: Any, R: Any, mu: float) -> Any:
+def damped(J: Matrix, R: Vector, mu: float) -> Vector:
     """(JᵀJ + μI)⁻¹ JᵀR, by the singular value decomposition: V diag(σ/(σ² + μ)) Uᵀ R. SPEC 6.4."""
     U, s, Vt = np.linalg.svd(J, full_matrices=False)
     return Vt.T @ (s / (s**2 + mu) * (U.T @ R))

@@ -24,13 +24,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .aliases import Array, ArrayLike, Matrix, MatrixLike, Rng, Vector
 from .arguments import as_array, as_generator, check_choice, check_finite, check_integer, check_number, renamed
 from .errors import ConvergenceError, ShapeError, SolverFloorError
 from .operators import ProductLinearOperator, RealLinearOperator, Scaled, adjoint_tested, norm
 from .scaling import in_between, near_one, true_size
 from .solvers import SOLVERS
 from .solvers.auto import Attempt, attempts
-from .solvers.contract import Triplets
+from .solvers.contract import Triplets, cancellation
 from .solvers.svds import svds_until
 
 CANCELLATION = 1e-3  # the relative error up to which products stay in J's own dtype
@@ -53,7 +54,7 @@ def cut(t: Triplets, k: int, rtol: float, atol: float) -> int:
 
 
 def truncated_pinv(
-    J: Any, k: int | None = None, rtol: float = 1e-3, atol: float = 0.0, solver: str = "svds", rng: Any = 0
+    J: MatrixLike, k: int | None = None, rtol: float = 1e-3, atol: float = 0.0, solver: str = "svds", rng: Rng = 0
 ) -> TruncatedPinv:
     """J⁺ of shape (P, M) from J of shape (M, P): an array, sparse matrix or LinearOperator.
 
@@ -89,7 +90,8 @@ def truncated_pinv(
         until = k is None and attempt.solver == "svds"
         triplets = svds_until(J, below_the_cut, rng) if until else SOLVERS[attempt.solver](J, most, rng)
         check_finite("singular values of J", triplets.s * triplets.c)
-        triplets = replace(triplets, floor=max(attempt.floor, triplets.floor))
+        unsafe = attempt.floor * cancellation(J, float(triplets.s[0] * triplets.c))
+        triplets = replace(triplets, floor=max(unsafe, triplets.floor))
         J_pinv = TruncatedPinv(J, triplets, cut(triplets, most, rtol, atol))
         check_attained(J_pinv, triplets)
         return J_pinv
@@ -162,9 +164,9 @@ class TruncatedPinv(RealLinearOperator):
         self.spectrum = t.s * t.c
         self.singular_values = self.spectrum[:q]
         self.gap = float(t.s[q] / t.s[q - 1]) if 0 < q < len(t.s) else 0.0
-        self.U: Any = None if t.U is None else t.U[:, :q]
+        self.U: Any = None if t.U is None else t.U[:, :q]  # None where Vt alone is known
         self.s = t.s[:q, None]
-        self.Vt: Any = None if t.Vt is None else t.Vt[:q]
+        self.Vt: Any = None if t.Vt is None else t.Vt[:q]  # None where U alone is known
         self.c = t.c
         self.exponent = math.frexp(t.c)[1] - 1  # c = 2^exponent
         self.moderate = abs(self.exponent) < np.finfo(J.dtype).maxexp // 4
@@ -172,7 +174,7 @@ class TruncatedPinv(RealLinearOperator):
         self.J_over_c = Scaled(J.float64() if cancels else J, t.c)
 
     @np.errstate(all="ignore")  # what is not finite is refused
-    def _matmat(self, R: Any) -> Any:
+    def _matmat(self, R: Array) -> Array:
         """J⁺R = V S⁻¹ UᵀR, with UᵀR = S⁻¹ VᵀJᵀR where U is not known and V y = Jᵀ U S⁻¹ y where V is not."""
         block, exponents = near_one("residuals", R.reshape(len(R), -1))
         UtR = self.U.T @ block if self.U is not None else self.Vt @ self.J_over_c._rmatmat(block) / self.s
@@ -183,7 +185,7 @@ class TruncatedPinv(RealLinearOperator):
         return product.reshape(-1, *R.shape[1:])
 
     @np.errstate(all="ignore")
-    def _rmatmat(self, x: Any) -> Any:
+    def _rmatmat(self, x: Array) -> Array:
         """(J⁺)ᵀx = U S⁻¹ Vᵀx, with Vᵀx = S⁻¹ UᵀJ x where V is not known and U y = J V S⁻¹ y where U is not."""
         block, exponents = near_one("x", x.reshape(len(x), -1))
         Vtx = self.Vt @ block if self.Vt is not None else self.U.T @ self.J_over_c._matmat(block) / self.s
@@ -196,7 +198,7 @@ class TruncatedPinv(RealLinearOperator):
     _matvec, _rmatvec = _matmat, _rmatmat
 
     @np.errstate(all="ignore")
-    def project(self, R: Any) -> Any:
+    def project(self, R: ArrayLike) -> Vector:
         """P_q R = U_q U_qᵀ R = J J⁺ R of shape (M,): the part of the residuals that the kept triplets reach."""
         R = as_array("residuals", R)
         if R.shape != (self.shape[1],):
@@ -208,7 +210,7 @@ class TruncatedPinv(RealLinearOperator):
         return true_size("product with the pseudoinverse", product, later)[:, 0]
 
     @np.errstate(all="ignore")
-    def vectors(self) -> tuple[Any, Any]:
+    def vectors(self) -> tuple[Matrix, Matrix]:
         """U of shape (M, q) and V of shape (P, q) of the kept triplets."""
         inverse = np.diag(1 / self.s[:, 0])  # U = J V S⁻¹, V = Jᵀ U S⁻¹
         U = self.U if self.U is not None else self.J_over_c._matmat(self.Vt.T @ inverse)
@@ -217,7 +219,7 @@ class TruncatedPinv(RealLinearOperator):
             check_finite(name, vectors)
         return U, V
 
-    def factors(self) -> tuple[Any, Any]:
+    def factors(self) -> tuple[Matrix, Matrix]:
         """The old name of `vectors`."""
         renamed("TruncatedPinv.factors", "TruncatedPinv.vectors")
         return self.vectors()

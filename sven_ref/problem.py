@@ -18,8 +18,9 @@ from typing import Any
 
 import autograd.numpy as anp
 import numpy as np
-from autograd.tracer import getval
+from autograd.tracer import getval, isbox
 
+from .aliases import Array, ArrayLike, Function, Vector
 from .arguments import check_choice, check_finite, check_integer, check_number, check_theta, renamed
 from .batches import copied, takes, x_and_y
 from .errors import ArgumentError, ShapeError
@@ -29,8 +30,10 @@ from .losses import LOSSES, SQUARES, check_outputs, cross_entropy, power, signed
 from .nets.mlp import MLP
 from .operators import ProductLinearOperator
 from .residuals import Residuals
-from .tape import evaluate, name_of, users_code, vjp_and_value
+from .tape import evaluate, name_of, returned, users_code, vjp_and_value
 
+Model = Callable[[Vector, Array], Array]  # (θ, x) -> outputs of shape (B, C)
+Loss = Callable[[Array, Array], Vector]  # (outputs, y) -> ℓ of shape (B,)
 ROWS = (None, "unsigned", "signed", "per_output")
 
 
@@ -40,7 +43,8 @@ class Conditions(Residuals):
     Parameters
     ----------
     fun : callable(theta, batch) -> (M,), or callable(theta) -> (M,)
-        Written in `autograd.numpy`. `batch` is whatever the function takes, and is handed on as it is.
+        Written in `autograd.numpy`. `batch` is whatever the function takes, and is handed on as it is; where it is
+        None, a default of the function's own stays.
 
     Raises
     ------
@@ -57,20 +61,22 @@ class Conditions(Residuals):
     2
     """
 
-    def __init__(self, fun: Callable[..., Any]) -> None:
+    def __init__(self, fun: Callable[..., Vector]) -> None:
         if not callable(fun):
             raise ArgumentError(f"fun = {fun!r}: must be a function of (theta, batch) that returns residuals")
         if not (takes(fun, 2) or takes(fun, 1)):
             raise ArgumentError(f"fun = {name_of(fun)}: must take (theta, batch), or theta alone")
         self.fun = fun
+        self.needs_batch = not takes(fun, 1)
         self.takes_batch = takes(fun, 2)
 
-    def residual_function(self, batch: Any) -> Callable[[Any], Any]:
+    def residual_function(self, batch: Any) -> Function:
         """θ -> R of shape (M,)."""
         own = copied(batch)
 
-        def residuals(theta: Any) -> Any:
-            return self.fun(theta, own) if self.takes_batch else self.fun(theta)
+        def residuals(theta: Vector) -> Vector:
+            given = self.needs_batch or (self.takes_batch and own is not None)  # a default stays where batch is None
+            return self.fun(theta, own) if given else self.fun(theta)
 
         residuals.describe = self.describe  # type: ignore[attr-defined]
         return residuals
@@ -111,7 +117,9 @@ class Problem(Residuals):
     ((4,), (4, 25))
     """
 
-    def __new__(cls, model: Any = None, *args: Any, residuals: Any = None, **options: Any) -> Any:
+    def __new__(
+        cls, model: Model | None = None, *args: object, residuals: Function | None = None, **options: object
+    ) -> Any:
         """`Problem(residuals=fun)` is the old name of `Conditions(fun)`."""
         if residuals is None:
             return super().__new__(cls)
@@ -122,13 +130,19 @@ class Problem(Residuals):
 
     def __init__(
         self,
-        model: Any = None,
-        loss: Any = "squared_error",
+        model: Model | None = None,
+        loss: str | Loss = "squared_error",
         *,
         kappa: float = 2,
         rows: str | None = None,
         micro_batch: int = 1,
     ) -> None:
+        if isinstance(model, type):
+            raise ArgumentError(f"model = {model.__name__}: must be an instance of it, which has parameters")
+        if callable(model) and not takes(model, 2):
+            raise ArgumentError(f"model = {name_of(model)}: must take (theta, x)")
+        if callable(loss) and not takes(loss, 2):
+            raise ArgumentError(f"loss = {name_of(loss)}: must take (outputs, y)")
         if not callable(model):
             raise ArgumentError(
                 f"model = {model!r}: must be callable; residuals of one's own, without a model, are Conditions(fun)"
@@ -144,11 +158,12 @@ class Problem(Residuals):
         if rows == "per_output" and self.kappa != 1:
             raise ArgumentError(f"kappa = {self.kappa:g}: must be 1 when rows = 'per_output'")
 
-    def losses_of(self, f: Any, y: Any) -> Any:
+    def losses_of(self, f: Array, y: Array) -> Vector:
         """Outputs f of shape (B, C) -> per-sample losses ℓ of shape (B,)."""
         B = check_outputs(f, y)
         if callable(self.loss):
             losses = self.loss(f, y)
+            losses = losses if isbox(losses) else returned(self.loss, losses)
             if np.shape(losses) != (B,):
                 raise ShapeError(f"loss returned shape {np.shape(losses)}: must be (B,) = ({B},), a loss per sample")
             if np.any(losses < 0):
@@ -160,7 +175,7 @@ class Problem(Residuals):
         check_finite("losses", losses)
         return losses
 
-    def residuals_of(self, f: Any, y: Any) -> Any:
+    def residuals_of(self, f: Array, y: Array) -> Vector:
         """Outputs f of shape (B, C) -> residuals R of shape (M,): the four lines at the head of this module."""
         B = check_outputs(f, y)
         square = None if callable(self.loss) else SQUARES.get(self.loss)
@@ -178,25 +193,25 @@ class Problem(Residuals):
             losses = anp.mean(anp.reshape(losses, (-1, self.micro_batch)), axis=1)
         return losses if self.kappa == 2 else power(losses, self.kappa / 2)
 
-    def residual_function(self, batch: Any) -> Callable[[Any], Any]:
+    def residual_function(self, batch: Any) -> Function:
         """θ -> R of shape (M,), in `autograd.numpy`: `jacobian(problem.residual_function(batch), θ)` defines J."""
 
-        def residuals(theta: Any) -> Any:
+        def residuals(theta: Vector) -> Vector:
             x, y = map(np.array, self.arrays(theta, batch))  # copies: a batch's buffer may be filled anew
             return self.residuals_of(self.model(theta, x), y)
 
         residuals.describe = self.describe  # type: ignore[attr-defined]
         return residuals
 
-    def function(self, batch: Any) -> Callable[[Any], Any]:
+    def function(self, batch: Any) -> Function:
         """The old name of `residual_function`."""
         renamed("Problem.function", "Problem.residual_function")
         return self.residual_function(batch)
 
-    def loss_function(self, batch: Any) -> Callable[[Any], Any]:
+    def loss_function(self, batch: Any) -> Function:
         """θ -> L, the mean of ℓ over the batch, in `autograd.numpy`."""
 
-        def loss(theta: Any) -> Any:
+        def loss(theta: Vector) -> Array:
             x, y = map(np.array, self.arrays(theta, batch))
             return anp.mean(self.losses_of(self.model(theta, x), y))
 
@@ -209,19 +224,19 @@ class Problem(Residuals):
         return f"{model} with loss {name_of(self.loss) if callable(self.loss) else repr(self.loss)}"
 
     @np.errstate(all="ignore")
-    def losses(self, theta: Any, batch: Any) -> Any:
+    def losses(self, theta: ArrayLike, batch: Any) -> Vector:
         """ℓ of shape (B,) at θ."""
         theta = check_theta(theta)
         x, y = map(np.array, self.arrays(theta, batch))
 
-        def losses(theta: Any) -> Any:
+        def losses(theta: Vector) -> Vector:
             return self.losses_of(self.model(theta, x), y)
 
         losses.describe = self.describe  # type: ignore[attr-defined]
         return evaluate(losses, theta)
 
     @np.errstate(all="ignore")
-    def linearise(self, theta: Any, batch: Any) -> tuple[Any, ProductLinearOperator]:
+    def linearise(self, theta: ArrayLike, batch: Any) -> tuple[Vector, ProductLinearOperator]:
         """R of shape (M,) at θ and J of shape (M, P), a LinearOperator, from one pass.
 
         An MLP gives J's factors (`factored`); a loss of one's own that couples samples, and every other model, give
@@ -233,7 +248,7 @@ class Problem(Residuals):
         x, y = self.arrays(theta, batch)
         trusted = not callable(self.loss)
 
-        def residuals_of(f: Any) -> Any:
+        def residuals_of(f: Array) -> Vector:
             return self.residuals_of(f, y if trusted else np.array(y))  # a loss of one's own may write to it
 
         residuals_of.describe = self.describe  # type: ignore[attr-defined]
@@ -242,14 +257,14 @@ class Problem(Residuals):
         return (R, J) if J is not None else linearise(self.residual_function(batch), theta)
 
     @np.errstate(all="ignore")
-    def loss_and_gradient(self, theta: Any, batch: Any) -> tuple[float, Any]:
+    def loss_and_gradient(self, theta: ArrayLike, batch: Any) -> tuple[float, Vector]:
         """L, the mean of ℓ over the batch, and ∇L of shape (P,) in θ's dtype; both finite or a `NonFiniteError`."""
         theta = check_theta(theta)
         if type(self.model) is not MLP:
             return super().loss_and_gradient(theta, batch)
         x, y = self.arrays(theta, batch)
 
-        def loss_of(f: Any) -> Any:
+        def loss_of(f: Array) -> Array:
             return anp.mean(self.losses_of(f, np.array(y) if callable(self.loss) else y))
 
         loss_of.describe = self.describe  # type: ignore[attr-defined]
@@ -261,6 +276,6 @@ class Problem(Residuals):
         gradient = np.concatenate([(x.T @ g).ravel() for x, g in zip(inputs, signals, strict=True)])
         return self._loss_and_gradient(theta, loss, gradient, on_tape)
 
-    def arrays(self, theta: Any, batch: Any) -> tuple[Any, Any]:
+    def arrays(self, theta: Vector, batch: Any) -> tuple[Array, Array]:
         """(x, y) checked, floats in θ's dtype; and so are integers that are inputs of a net, or targets of a square."""
         return x_and_y(batch, theta.dtype, isinstance(self.model, MLP), self.loss == "squared_error")

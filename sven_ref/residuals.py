@@ -8,12 +8,12 @@ your own subclasses `Residuals` and says what `residual_function` and `describe`
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import autograd.numpy as anp
 import numpy as np
 
+from .aliases import Array, ArrayLike, Function, Vector
 from .arguments import check_finite, check_theta
 from .jacobian import linearise
 from .one_matrix import warn_independent
@@ -27,7 +27,7 @@ class Residuals:
     model: Any = None
     kappa = 1.0  # ℓ = R²
 
-    def residual_function(self, batch: Any) -> Callable[[Any], Any]:
+    def residual_function(self, batch: Any) -> Function:
         """θ -> R of shape (M,), in `autograd.numpy`: `jacobian` of it is J by its definition."""
         raise NotImplementedError
 
@@ -36,49 +36,49 @@ class Residuals:
         raise NotImplementedError
 
     @np.errstate(all="ignore")
-    def residuals(self, theta: Any, batch: Any) -> Any:
+    def residuals(self, theta: ArrayLike, batch: Any) -> Vector:
         """R of shape (M,) at θ."""
         theta = check_theta(theta)
         fun = self.residual_function(batch)
         return check_residuals(evaluate(fun, theta), fun)
 
     @np.errstate(all="ignore")
-    def linearise(self, theta: Any, batch: Any) -> tuple[Any, ProductLinearOperator]:
+    def linearise(self, theta: ArrayLike, batch: Any) -> tuple[Vector, ProductLinearOperator]:
         """R of shape (M,) at θ and J of shape (M, P), a LinearOperator, from one pass."""
         return linearise(self.residual_function(batch), theta)
 
-    def jacobian(self, theta: Any, batch: Any) -> ProductLinearOperator:
+    def jacobian(self, theta: ArrayLike, batch: Any) -> ProductLinearOperator:
         """J of shape (M, P) at θ, a LinearOperator: nothing of that size exists."""
         R, J = self.linearise(theta, batch)
         J.residuals = R  # for the old name, `J.value`
         return J
 
     @np.errstate(all="ignore")
-    def losses(self, theta: Any, batch: Any) -> Any:
+    def losses(self, theta: ArrayLike, batch: Any) -> Vector:
         """ℓ of shape (B,) at θ: R², one a condition."""
         losses = self.residuals(theta, batch) ** 2
         check_finite("losses", losses)
         return losses
 
     @np.errstate(all="ignore")
-    def loss_and_gradient(self, theta: Any, batch: Any) -> tuple[float, Any]:
+    def loss_and_gradient(self, theta: ArrayLike, batch: Any) -> tuple[float, Vector]:
         """L, the mean of ℓ over the batch, and ∇L of shape (P,) in θ's dtype; both finite or a `NonFiniteError`."""
         theta = check_theta(theta)
         loss_of = self.loss_function(batch)
         vjp, loss, on_tape = vjp_and_value(loss_of, theta)
         return self._loss_and_gradient(theta, loss, vjp(np.ones_like(loss)), on_tape)
 
-    def loss_function(self, batch: Any) -> Callable[[Any], Any]:
+    def loss_function(self, batch: Any) -> Function:
         """θ -> L, in `autograd.numpy`."""
         residuals = self.residual_function(batch)
 
-        def loss(theta: Any) -> Any:
+        def loss(theta: Vector) -> Array:
             return anp.mean(residuals(theta) ** 2)
 
         loss.describe = self.describe  # type: ignore[attr-defined]
         return loss
 
-    def _loss_and_gradient(self, theta: Any, loss: Any, gradient: Any, on_tape: bool) -> tuple[float, Any]:
+    def _loss_and_gradient(self, theta: Vector, loss: Array, gradient: Vector, on_tape: bool) -> tuple[float, Vector]:
         if not on_tape:
             warn_independent(self.describe())
         gradient = gradient.astype(theta.dtype, copy=False)

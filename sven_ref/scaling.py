@@ -7,14 +7,13 @@ Powers of two change no digit. Each column of a block has an exponent of its own
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
+from .aliases import Array, ArrayLike, DtypeLike, Indices
 from .arguments import as_array, check_finite
 
 
-def near_one(name: str, X: Any) -> tuple[Any, Any]:
+def near_one(name: str, X: ArrayLike) -> tuple[Array, Indices]:
     """X, finite and in float32 or float64, with each column over a power of two; and the exponents of these."""
     X = as_array(name, X)
     X = X if X.dtype in (np.float32, np.float64) else X.astype(np.float64)
@@ -23,7 +22,7 @@ def near_one(name: str, X: Any) -> tuple[Any, Any]:
     return np.ldexp(X, -exponents), exponents
 
 
-def in_between(y: Any, exponents: Any, moderate: bool) -> tuple[Any, Any]:
+def in_between(y: Array, exponents: Indices, moderate: bool) -> tuple[Array, Indices | None]:
     """y 2^exponents and zeros, or y and the exponents: few numbers y, between two products, are scaled if any are.
 
     They are where `moderate`, and all that comes out is far from the ends of the range.
@@ -34,7 +33,7 @@ def in_between(y: Any, exponents: Any, moderate: bool) -> tuple[Any, Any]:
     return y, exponents
 
 
-def true_size(name: str, X: Any, exponents: Any, dtype: Any = None) -> Any:
+def true_size(name: str, X: Array, exponents: Indices | None, dtype: DtypeLike | None = None) -> Array:
     """X 2^exponents in a dtype, or a `NonFiniteError` where that leaves its range."""
     X = np.asarray(X if exponents is None else np.ldexp(X, exponents), dtype)
     check_finite(name, X)

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from .aliases import ArrayLike, Indices, MatrixLike, Rng, Vector
 from .arguments import as_array, as_generator, check_finite, check_integer, check_number, check_theta
 from .errors import ArgumentError, ShapeError
 from .operators import adjoint_tested, norm
@@ -37,10 +38,10 @@ class StepInfo:
     """
 
     rank: int
-    singular_values: Any
-    spectrum: Any
+    singular_values: Vector
+    spectrum: Vector
     gap: float
-    residuals: Any
+    residuals: Vector
     residual_norm: float
     predicted_norm: float
     actual_norm: float | None
@@ -48,23 +49,23 @@ class StepInfo:
     solver: str
     n_jvp: int
     n_vjp: int
-    columns: Any
+    columns: Indices | None
 
 
 @np.errstate(all="ignore")  # what is not finite is refused by checks
 def update(
-    theta: Any,
-    R: Any,
-    J: Any,
+    theta: ArrayLike,
+    R: ArrayLike,
+    J: MatrixLike,
     *,
     lr: float,
     k: int | None = None,
     rtol: float = 1e-3,
     atol: float = 0.0,
     solver: str = "svds",
-    columns: Any = None,
-    rng: Any = 0,
-) -> tuple[Any, TruncatedPinv, float]:
+    columns: ArrayLike | None = None,
+    rng: Rng = 0,
+) -> tuple[Vector, TruncatedPinv, float]:
     """θ' = θ − η J⁺R, J⁺, and ‖θ' − θ‖: the step itself, for R and J that are given (SPEC 4.1).
 
     Parameters
@@ -86,10 +87,11 @@ def update(
     size = lr * norm(delta)
     delta *= -lr  # from here on in place: vectors of length P are what a step costs
     if columns is None:
-        new = np.add(theta, delta, out=delta)
+        new = np.add(theta, delta, out=delta if delta.dtype == theta.dtype else None)
+        new = new.astype(theta.dtype, copy=False)
     else:
         new = theta.copy()
-        new[columns] += delta
+        new[np.asarray(columns)] += delta
     check_finite("updated theta", new)
     return new, J_pinv, size
 
@@ -97,7 +99,7 @@ def update(
 @np.errstate(all="ignore")  # what is not finite is refused by checks
 def step(
     problem: Residuals,
-    theta: Any,
+    theta: ArrayLike,
     batch: Any,
     *,
     lr: float,
@@ -107,9 +109,9 @@ def step(
     solver: str = "svds",
     param_fraction: float = 1.0,
     mask: str = "elementwise",
-    rng: Any = 0,
+    rng: Rng = 0,
     actual: bool = False,
-) -> tuple[Any, StepInfo]:
+) -> tuple[Vector, StepInfo]:
     """θ of shape (P,) -> (θ', StepInfo). θ itself is never written to, whatever is raised.
 
     Parameters
@@ -181,7 +183,7 @@ class Sven:
         check_integer("seed", self.seed, 0)
         check_integer("n_steps", self.n_steps, 0)
 
-    def step(self, problem: Residuals, theta: Any, batch: Any) -> tuple[Any, StepInfo]:
+    def step(self, problem: Residuals, theta: ArrayLike, batch: Any) -> tuple[Vector, StepInfo]:
         """One `step` with these options; counts it when it succeeds."""
         options = {name: value for name, value in vars(self).items() if name not in ("seed", "n_steps")}
         result = step(problem, theta, batch, rng=[self.seed, self.n_steps], **options)

@@ -11,11 +11,12 @@ from typing import Any
 
 import numpy as np
 
+from .aliases import Indices, Rng
 from .arguments import as_generator, check_choice, check_number
 from .errors import ArgumentError
 
 
-def draw_columns(model: Any, P: int, fraction: float, mask: str, rng: Any) -> Any:
+def draw_columns(model: Any, P: int, fraction: float, mask: str, rng: Rng) -> Indices | None:
     """Ascending indices into θ of shape (P,); None for all.
 
     Parameters

@@ -13,7 +13,7 @@ what is not finite is refused by checks. An exception of its own keeps its trace
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
 from typing import Any, NamedTuple
@@ -24,6 +24,7 @@ from autograd.core import make_vjp
 from autograd.extend import defvjp, primitive
 from autograd.tracer import isbox
 
+from .aliases import Array, Dtype, Function, Product, Vector
 from .arguments import as_array, check_finite
 from .errors import ArgumentError, ShapeError, SvenError
 
@@ -53,12 +54,12 @@ MASKED = "it holds a masked array: leave out what is masked, or fill it, before 
 class Recorded(NamedTuple):
     """What autograd recorded: `on_tape` is False where it sees no path from x to f(x), and then the VJP is zero."""
 
-    vjp: Callable[[Any], Any]
-    value: Any
+    vjp: Product
+    value: Array
     on_tape: bool
 
 
-def name_of(fun: Any) -> str:
+def name_of(fun: object) -> str:
     """What to call a function in a message: what its `describe` says, else its name."""
     if describe := getattr(fun, "describe", None):
         return str(describe())
@@ -66,7 +67,7 @@ def name_of(fun: Any) -> str:
 
 
 @contextmanager
-def users_code(fun: Any, theta: Any) -> Iterator[None]:
+def users_code(fun: object, theta: Array) -> Iterator[None]:
     """Where a user's function of θ runs: quiet, and its exceptions noted with what it was given."""
     with np.errstate(all="ignore"):
         try:
@@ -81,13 +82,13 @@ def users_code(fun: Any, theta: Any) -> Iterator[None]:
             raise
 
 
-def evaluate(fun: Callable[[Any], Any], x: Any) -> Any:
+def evaluate(fun: Function, x: Array) -> Array:
     """f(x), not recorded, as an array of its own."""
     with users_code(fun, x):
         return np.array(returned(fun, fun(np.array(x))))
 
 
-def vjp_and_value(fun: Callable[[Any], Any], x: Any, theta: Any = None) -> Recorded:
+def vjp_and_value(fun: Function, x: Array, theta: Vector | None = None) -> Recorded:
     """f recorded at x. A function that leaves autograd's tape by an error is told how not to.
 
     `theta` : what messages speak of, where x is something made of it
@@ -105,13 +106,13 @@ def vjp_and_value(fun: Callable[[Any], Any], x: Any, theta: Any = None) -> Recor
             ) from error
 
 
-def record(fun: Callable[[Any], Any], x: Any) -> Recorded:
+def record(fun: Function, x: Array) -> Recorded:
     """The same, with autograd's own errors."""
     on_tape = True
 
     def traced(box: Any) -> Any:
         nonlocal on_tape
-        y = fun(box)
+        y: Any = fun(box)
         on_tape = isbox(y) and y._trace == box._trace
         if isbox(y._value if on_tape else y) and not isbox(x):
             raise ArgumentError(
@@ -125,7 +126,7 @@ def record(fun: Callable[[Any], Any], x: Any) -> Recorded:
 
 
 @primitive
-def constant(x: Any, y: Any) -> Any:
+def constant(x: Array, y: Array) -> Array:
     """y, which does not depend on x: on the tape with a zero derivative."""
     return y
 
@@ -133,7 +134,7 @@ def constant(x: Any, y: Any) -> Any:
 defvjp(constant, lambda y, x, _: lambda u: np.zeros_like(x), argnums=(0,))
 
 
-def returned(fun: Any, y: Any) -> Any:
+def returned(fun: object, y: object) -> Array:
     """What a function returned as an array of real numbers; raise where that is nothing, or traced values in a list."""
     if y is None:
         raise ArgumentError(f"{name_of(fun)} returned None: is there a return? It must return an array")
@@ -145,14 +146,14 @@ def returned(fun: Any, y: Any) -> Any:
     return as_array(f"what {name_of(fun)} returned", y)
 
 
-def holds_traced(y: Any) -> bool:
+def holds_traced(y: object) -> bool:
     """Whether traced values hide in a list, a tuple or an array of objects."""
     if isinstance(y, np.ndarray):
         return y.dtype == object and any(map(holds_traced, y.flat))
     return any(map(holds_traced, y)) if isinstance(y, tuple | list) else isbox(y)
 
 
-def runs(fun: Callable[[Any], Any], x: Any) -> bool:
+def runs(fun: Function, x: Array) -> bool:
     """Whether f(x) can be had without recording."""
     try:
         returned(fun, fun(np.array(x)))
@@ -180,7 +181,7 @@ def one_line(error: Exception) -> str:
     return f"{type(error).__name__}: {str(error).partition(chr(10))[0]}".rstrip(": ")
 
 
-def check_residuals(R: Any, fun: Any = None) -> Any:
+def check_residuals(R: Array, fun: object = None) -> Vector:
     """R as a finite vector of shape (M,), M ≥ 1, or an error that names what is wrong; `fun` is who returned it."""
     R = R if type(R) is np.ndarray and R.dtype.kind in "fiub" else returned(fun, R)
     if R.ndim != 1 or R.size == 0:
@@ -189,3 +190,15 @@ def check_residuals(R: Any, fun: Any = None) -> Any:
         raise ArgumentError(f"residuals have dtype {R.dtype}: must be real floating point, float32 or float64")
     check_finite("residuals", R)
     return R
+
+
+@np.errstate(all="ignore")
+def in_dtype(R: Vector, dtype: Dtype, fun: Any) -> Vector:
+    """R in θ's dtype, or an error where that has no number for some of it."""
+    value = R.astype(dtype, copy=False)
+    if value is not R and np.any((value == 0) & (R != 0) | np.isinf(value)):
+        raise ArgumentError(
+            f"residuals of {name_of(fun)}: some are outside the range of {dtype}, theta's dtype; scale them, or use "
+            f"float64"
+        )
+    return value

@@ -147,7 +147,7 @@ def test_repeated_singular_values_are_all_found(solver, shape, copies, n, k):
         J_pinv = sr.truncated_pinv(J, k, solver=solver, rng=seed)
         np.testing.assert_allclose(J_pinv.singular_values, s[:k], rtol=1e-7)
         np.testing.assert_allclose(J_pinv.gap, s[k] / s[k - 1], rtol=1e-6)
-        np.testing.assert_allclose(J_pinv @ R, sr.oracle.truncated_pinv(J, k)[0] @ R, rtol=0, atol=1e-6)
+        np.testing.assert_allclose(J_pinv @ R, sr.oracle.truncated_pinv(J, k, rtol=0)[0] @ R, rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("seed", range(15))
@@ -249,7 +249,7 @@ def test_one_row_twice_and_nothing_cut(shape, seed):
     A = rng.standard_normal(shape)
     A[-1] = A[0]
     R = rng.standard_normal(shape[0])
-    exact = sr.oracle.truncated_pinv(A)[0] @ R
+    exact = sr.oracle.truncated_pinv(A, rtol=0)[0] @ R
     for solver in ("svds", "auto", "dense", "tsqr", "randomized"):
         np.testing.assert_allclose(sr.truncated_pinv(A, rtol=0, solver=solver) @ R, exact, rtol=0, atol=1e-12)
     for J in (A, A.T, layered(A)):
@@ -331,7 +331,7 @@ def test_dense_resolves_what_squaring_cannot():
     s = np.geomspace(1, 1e-8, 8)
     rng = np.random.default_rng(0)
     J, R = with_spectrum(8, 30, s, rng), rng.standard_normal(8)
-    exact = sr.oracle.truncated_pinv(J)[0] @ R
+    exact = sr.oracle.truncated_pinv(J, rtol=0)[0] @ R
     delta = sr.truncated_pinv(J, rtol=0, solver="dense") @ R
     assert np.linalg.norm(delta - exact) <= tolerances.update(float, J.shape, s, 8) * np.linalg.norm(R) / s[-1]
 
@@ -605,3 +605,30 @@ def test_the_same_seed_gives_the_same_bits_where_the_rank_is_low(solver, shape):
         J, R = np.outer(rng.standard_normal(shape[0]), rng.standard_normal(shape[1])), rng.standard_normal(shape[0])
         made = [sr.truncated_pinv(J.copy(), 1, 1e-6, solver=solver, rng=3) for _ in range(4)]
         assert len({(J_pinv @ R).tobytes() + J_pinv.spectrum.tobytes() for J_pinv in made}) == 1
+
+
+FLAT = np.ones(100)
+SPECTRA_LEFT_OPEN = {  # σ, and whether ARPACK is enough
+    "decays": (np.geomspace(1, 1e-6, 60), True),
+    "a step": (np.r_[np.ones(5), np.full(60, 1e-5)], False),  # copies below the cut do not converge either
+    "flat": (FLAT, False),
+    "one above": (np.r_[1, 2e-3 * FLAT], False),
+    "low rank": (np.geomspace(1, 1e-2, 4), True),
+}
+
+
+@pytest.mark.parametrize("shape", [(150, 220), (220, 150)])
+@pytest.mark.parametrize("name", SPECTRA_LEFT_OPEN)
+def test_svds_with_k_left_open(name, shape):
+    """By products alone, as many triplets as the cut needs, and never many more products than a J made whole takes."""
+    s, arpack = SPECTRA_LEFT_OPEN[name]
+    A, R = with_spectrum(*shape, s, np.random.default_rng(0)), np.random.default_rng(1).standard_normal(shape[0])
+    J = sr.as_product_operator(scipy.sparse.linalg.aslinearoperator(A))
+    J_pinv = sr.truncated_pinv(J)
+    exact, kept = sr.oracle.truncated_pinv(A, rtol=1e-3)
+    assert (J_pinv.rank, J_pinv.solver) == (len(kept), "svds" if arpack else "dense")
+    np.testing.assert_allclose(J_pinv.singular_values, kept, rtol=1e-6)
+    np.testing.assert_allclose(J_pinv.gap, np.r_[s, 0][len(kept)] / kept[-1], atol=1e-6)
+    tol = 10 * tolerances.update(float, shape, s, len(kept))
+    assert np.linalg.norm(J_pinv @ R - exact @ R) <= tol * np.linalg.norm(R) / kept[-1]
+    assert sum(J.counts.values()) <= 6 * min(shape)

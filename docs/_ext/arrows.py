@@ -23,7 +23,7 @@ Parts = tuple[str, ...]
 
 def of_package(parts: Parts) -> str | None:
     """The room of a module by its path below `sven_ref`: the file, or the folder, at the top."""
-    return parts[0] if parts[0] not in ("__init__", "__main__") else None
+    return parts[0] if parts[0] not in ("__init__", "__main__", "aliases") else None
 
 
 def of_lab(parts: Parts) -> str | None:

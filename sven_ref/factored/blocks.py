@@ -5,10 +5,9 @@ J Jᵀ = Σ_S J[:, S] J[:, S]ᵀ          JᵀJ = Σ_S J[S]ᵀ J[S]          ‖
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
+from ..aliases import Matrix, Vector
 from ..operators import ProductLinearOperator
 
 BLOCK = 1 << 20  # numbers in a block
@@ -30,7 +29,7 @@ class BlocksLinearOperator(ProductLinearOperator):
         return 2.0 * min(M, P) * M * (self.width if M <= P else P)
 
     @np.errstate(all="ignore")
-    def gram(self, c: float = 1.0) -> Any:
+    def gram(self, c: float = 1.0) -> Matrix:
         """J Jᵀ/c² of shape (M, M), summed in float64 over blocks of columns."""
         G = np.zeros((self.shape[0],) * 2)
         for block in self.column_blocks():
@@ -39,7 +38,7 @@ class BlocksLinearOperator(ProductLinearOperator):
         return G
 
     @np.errstate(all="ignore")
-    def normal_matrix(self, c: float = 1.0) -> Any:
+    def normal_matrix(self, c: float = 1.0) -> Matrix:
         """JᵀJ/c² of shape (P, P), summed in float64 over blocks of rows."""
         G = np.zeros((self.shape[1],) * 2)
         for block in self.row_blocks():
@@ -48,7 +47,7 @@ class BlocksLinearOperator(ProductLinearOperator):
         return G
 
     @np.errstate(all="ignore")
-    def row_norms(self) -> Any:
+    def row_norms(self) -> Vector:
         """‖J_α‖ of shape (M,) in float64."""
         c = self.scale() or 1.0
         return np.sqrt(sum(((block / np.float64(c)) ** 2).sum(axis=1) for block in self.column_blocks())) * c

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ..aliases import Matrix, Rng
 from ..operators import ProductLinearOperator, Restricted
 from . import blocks
 from .blocks import BlocksLinearOperator
@@ -20,11 +21,15 @@ from .blocks import BlocksLinearOperator
 class ColumnsLinearOperator(Restricted, BlocksLinearOperator):
     """J[:, columns] of a layered J: products by scattering and gathering, blocks by picking entries of the factors."""
 
-    def scale(self, rng: Any = 0) -> float:
+    def scale(self, rng: Rng = 0) -> float:
         """That of the whole J."""
         return self.J.scale()
 
-    def column_blocks(self) -> Iterator[Any]:
+    def summed_size(self) -> float:
+        """That of the whole J."""
+        return self.J.summed_size()
+
+    def column_blocks(self) -> Iterator[Matrix]:
         """J[:, S] for consecutive parts S of `columns`."""
         J: Any = self.J
         for x, g, at in J.layers:
@@ -34,7 +39,7 @@ class ColumnsLinearOperator(Restricted, BlocksLinearOperator):
                 i, o = np.divmod(part, g.shape[1])
                 yield J.pooled(np.multiply(J.spread(x[:, i]), g[:, o], dtype=np.float64))
 
-    def row_blocks(self) -> Iterator[Any]:
+    def row_blocks(self) -> Iterator[Matrix]:
         """J[S, columns] for consecutive sets of rows S."""
         for block in self.J.row_blocks():
             yield block[:, self.columns]

@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..aliases import Array, ArrayLike, Matrix, Rng, Vector
 from ..arguments import check_columns, check_finite
 from ..operators import ProductLinearOperator, power_of_two
 from . import blocks
@@ -30,8 +31,8 @@ from .columns import ColumnsLinearOperator
 class Layer(NamedTuple):
     """x̃ of shape (B, in+1), g of shape (B·C, out), and where the layer lies in θ."""
 
-    x: Any
-    g: Any
+    x: Matrix
+    g: Matrix
     at: slice
 
 
@@ -53,7 +54,7 @@ class LayeredLinearOperator(BlocksLinearOperator):
     tested = exact = True  # J v and Jᵀu are made of the same factors
 
     def __init__(
-        self, inputs: Sequence[Any], signals: Sequence[Any], m: int = 1, counts: dict[str, int] | None = None
+        self, inputs: Sequence[Matrix], signals: Sequence[Matrix], m: int = 1, counts: dict[str, int] | None = None
     ) -> None:
         self.layers, end = [], 0
         for x, g in zip(inputs, signals, strict=True):
@@ -71,14 +72,14 @@ class LayeredLinearOperator(BlocksLinearOperator):
         signals = [np.vstack(gs) for gs in zip(*([layer.g for layer in J.layers] for J in parts), strict=True)]
         return cls(inputs, signals, parts[0].m)
 
-    def factors(self) -> tuple[list[Any], list[Any]]:
+    def factors(self) -> tuple[list[Matrix], list[Matrix]]:
         """The x̃_l and the g_l."""
         return [layer.x for layer in self.layers], [layer.g for layer in self.layers]
 
-    def jvp(self, V: Any) -> Any:
+    def jvp(self, V: Array) -> Array:
         """J V of a vector or a block."""
         directions = V.reshape(len(V), -1)
-        rows: Any = 0.0
+        rows: Array | float = 0.0
         for x, g, at in self.layers:
             z = (x @ directions[at].reshape(x.shape[1], -1)).reshape(self.B, g.shape[1], -1)  # x̃_l Ṽ_l
             if self.C == 1:
@@ -87,7 +88,7 @@ class LayeredLinearOperator(BlocksLinearOperator):
                 rows = rows + (g.reshape(self.B, self.C, -1) @ z).reshape(len(g), -1)
         return self.pooled(np.reshape(rows, (-1, *V.shape[1:])))
 
-    def vjp(self, U: Any) -> Any:
+    def vjp(self, U: Array) -> Array:
         """Jᵀ U of a vector or a block."""
         weights = np.repeat(U.reshape(len(U), 1, -1), self.m, axis=0)  # (B·C, 1, n)
         product = np.empty((self.shape[1], *U.shape[1:]), self.dtype)
@@ -98,15 +99,15 @@ class LayeredLinearOperator(BlocksLinearOperator):
             np.matmul(x.T, weighted.reshape(self.B, -1), out=product[at].reshape(x.shape[1], -1))
         return product
 
-    def pooled(self, rows: Any) -> Any:
+    def pooled(self, rows: Array) -> Array:
         """Sums over the m samples of each row of J, (B·C, …) -> (M, …)."""
         return rows if self.m == 1 else rows.reshape(-1, self.m, *rows.shape[1:]).sum(axis=1)
 
-    def spread(self, x: Any) -> Any:
+    def spread(self, x: Array) -> Array:
         """The rows of x̃, each as often as its sample has rows, (B, …) -> (B·C, …)."""
         return x if self.C == 1 else np.repeat(x, self.C, axis=0)
 
-    def scale(self, rng: Any = 0) -> float:
+    def scale(self, rng: Rng = 0) -> float:
         """A power of two near max |x̃| · max |g|, which no entry of J exceeds; 0 for J = 0."""
         with np.errstate(all="ignore"):  # what is not finite is refused
             bounds = np.array([np.abs(x).max() * np.abs(g).max() for x, g, _ in self.layers])
@@ -114,10 +115,10 @@ class LayeredLinearOperator(BlocksLinearOperator):
         return power_of_two(float(bounds.max())) if bounds.any() else 0.0
 
     @np.errstate(all="ignore")
-    def gram(self, c: float = 1.0, other: LayeredLinearOperator | None = None) -> Any:
+    def gram(self, c: float = 1.0, other: LayeredLinearOperator | None = None) -> Matrix:
         """J Jᵀ/c² of shape (M, M), or J J_otherᵀ/c², summed in float64: Σ_l (x̃_l x̃_lᵀ) ∘ (g_l g_lᵀ)."""
         other = self if other is None else other
-        G: Any = 0.0
+        G: Array = np.zeros(())
         for a, b in zip(self.layers, other.layers, strict=True):
             x, g = a.x.astype(np.float64), a.g / np.float64(c)
             y, h = (x, g) if b is a else (b.x.astype(np.float64), b.g / np.float64(c))  # X Xᵀ costs half of X Yᵀ
@@ -126,26 +127,32 @@ class LayeredLinearOperator(BlocksLinearOperator):
                 inputs = inputs[:, None, :, None]
                 signals = signals.reshape(self.B, self.C, other.B, other.C)
             inputs = inputs * signals if self.C > 1 else np.multiply(inputs, signals, out=inputs)
-            G = inputs if np.ndim(G) == 0 else np.add(G, inputs, out=G)
+            G = np.add(G, inputs, out=G) if G.ndim else inputs
         G = np.reshape(G, (self.B * self.C, -1))
         return G if self.m == 1 else other.pooled(self.pooled(G).T).T
+
+    def summed_size(self) -> float:
+        """The largest Σ_s ‖row_s‖ over the m samples s of a row of J, which may cancel; 0 for m = 1."""
+        return 0.0 if self.m == 1 else float(self.pooled(self.sample_norms()).max())
+
+    @np.errstate(all="ignore")
+    def sample_norms(self) -> Vector:
+        """‖row‖ of shape (B·C,) in float64, before any are summed: ‖x̃‖‖g‖ of each layer."""
+        c = self.scale() or 1.0
+        squares = np.zeros(self.B * self.C)
+        for x, g, _ in self.layers:
+            norms = np.square(x, dtype=np.float64).sum(axis=1)
+            squares += self.spread(norms) * np.square(g / np.float64(c)).sum(axis=1)
+        return np.sqrt(squares) * c
 
     @property
     def width(self) -> int:
         """How many multiplications one entry of J Jᵀ takes."""
         return sum(x.shape[1] + g.shape[1] for x, g, _ in self.layers)
 
-    @np.errstate(all="ignore")
-    def row_norms(self) -> Any:
-        """‖J_α‖ of shape (M,) in float64."""
-        c = self.scale() or 1.0
-        squares = np.zeros(self.shape[0])
-        for x, g, _ in self.layers:
-            X, G = (
-                a.astype(np.float64).reshape(self.shape[0], self.m, -1) for a in (self.spread(x), g / np.float64(c))
-            )
-            squares += np.einsum("ast,ast->a", X @ X.mT, G @ G.mT)  # over the pairs of samples of each row
-        return np.sqrt(squares) * c
+    def row_norms(self) -> Vector:
+        """‖J_α‖ of shape (M,) in float64; of summed rows by blocks, since they may cancel."""
+        return self.sample_norms() if self.m == 1 else super().row_norms()
 
     @np.errstate(all="ignore")
     def compressed(self) -> LayeredLinearOperator:
@@ -157,7 +164,7 @@ class LayeredLinearOperator(BlocksLinearOperator):
         inputs, signals = self.factors()
         return LayeredLinearOperator(list(map(triangle, inputs)), list(map(triangle, signals)), self.m)
 
-    def column_blocks(self) -> Iterator[Any]:
+    def column_blocks(self) -> Iterator[Matrix]:
         """J[:, S] of shape (M, |S|), float64, for consecutive column sets S: `BLOCK` numbers or one input's worth."""
         for x, g, _ in self.layers:
             n = max(1, blocks.BLOCK // g.size)
@@ -165,7 +172,7 @@ class LayeredLinearOperator(BlocksLinearOperator):
                 block = np.multiply(self.spread(x[:, i : i + n])[:, :, None], g[:, None, :], dtype=np.float64)
                 yield self.pooled(block.reshape(len(g), -1))
 
-    def row_blocks(self) -> Iterator[Any]:
+    def row_blocks(self) -> Iterator[Matrix]:
         """J[S] of shape (|S|, P), float64, for consecutive sets of rows S: `BLOCK` numbers or one row."""
         n = max(1, blocks.BLOCK // (self.shape[1] * self.m)) * self.m
         for a in range(0, self.B * self.C, n):
@@ -181,7 +188,7 @@ class LayeredLinearOperator(BlocksLinearOperator):
         inputs, signals = ([a.astype(np.float64) for a in factors] for factors in self.factors())
         return LayeredLinearOperator(inputs, signals, self.m, self.counts)
 
-    def restrict(self, columns: Any) -> ProductLinearOperator:
+    def restrict(self, columns: ArrayLike) -> ProductLinearOperator:
         """J[:, columns]: factors again where each layer keeps whole output units, else `ColumnsLinearOperator`."""
         columns = check_columns(columns, self.shape[1])
         inputs, signals = [], []
@@ -196,7 +203,7 @@ class LayeredLinearOperator(BlocksLinearOperator):
         return LayeredLinearOperator(inputs, signals, self.m, self.counts)
 
 
-def triangle(a: Any) -> Any:
+def triangle(a: Matrix) -> Matrix:
     """T in a = Tᵀ Qᵀ in float64, where a has more columns than rows; else a itself."""
     a = a.astype(np.float64)
     if a.shape[1] > len(a):

@@ -16,7 +16,9 @@ import autograd.numpy as np
 from autograd.extend import SparseObject, defvjp, primitive, vspace
 from autograd.tracer import isbox
 
-Shapes = Sequence[tuple[int, ...]]
+from ..aliases import Array, Shape, Vector
+
+Shapes = Sequence[Shape]
 
 
 def size(shapes: Shapes) -> int:
@@ -24,12 +26,12 @@ def size(shapes: Shapes) -> int:
     return sum(math.prod(shape) for shape in shapes)
 
 
-def ravel(arrays: Sequence[Any]) -> Any:
+def ravel(arrays: Sequence[Array]) -> Vector:
     """Arrays of any shapes -> θ of shape (P,): each row by row (C order), one after the other."""
     return np.concatenate([np.reshape(a, (-1,)) for a in arrays])
 
 
-def unravel(theta: Any, shapes: Shapes) -> list[Any]:
+def unravel(theta: Vector, shapes: Shapes) -> list[Array]:
     """θ of shape (P,) -> arrays of the given shapes, in order. The inverse of `ravel`."""
     arrays, start, of = [], 0, part if isbox(theta) else part.fun  # what is not traced needs no tape
     for shape in shapes:
@@ -39,16 +41,16 @@ def unravel(theta: Any, shapes: Shapes) -> list[Any]:
 
 
 @primitive
-def part(theta: Any, start: int, shape: tuple[int, ...]) -> Any:
+def part(theta: Vector, start: int, shape: Shape) -> Array:
     """θ[start : start + size] in a shape."""
     return theta[start : start + math.prod(shape)].reshape(shape)
 
 
 @primitive
-def spread(array: Any, space: Any, start: int) -> Any:
+def spread(array: Array, space: Any, start: int) -> Any:
     """The adjoint of `part`: zeros, with the array at [start, start + size); autograd sums such parts in place."""
 
-    def add_to(theta: Any) -> Any:
+    def add_to(theta: Vector) -> Vector:
         theta[start : start + array.size] += array.ravel()
         return theta
 

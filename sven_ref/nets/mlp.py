@@ -12,20 +12,20 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
 
 import autograd.numpy as anp
 import numpy as np
 from autograd.extend import defvjp, primitive
 from scipy.special import erf
 
+from ..aliases import Array, DtypeLike, Indices, Matrix, Rng, Shape, Vector
 from ..arguments import as_generator, check_choice, check_dtype, check_integer
 from ..errors import ArgumentError, ShapeError
 from . import flat
 
 
 @primitive
-def affine(x: Any, W: Any, b: Any) -> Any:
+def affine(x: Matrix, W: Matrix, b: Vector) -> Matrix:
     """x W + b as one operation on autograd's tape."""
     z = x @ W
     z += b
@@ -33,7 +33,7 @@ def affine(x: Any, W: Any, b: Any) -> Any:
 
 
 @primitive
-def Phi(z: Any) -> Any:
+def Phi(z: Array) -> Array:
     """The normal distribution function (1 + erf(z/√2))/2, in z's dtype."""
     cdf = erf(math.sqrt(0.5) * z)
     cdf *= 0.5
@@ -58,7 +58,7 @@ ACTIVATIONS = {  # φ, in autograd.numpy
 }
 
 
-def gelu_and_slope(z: Any) -> tuple[Any, Any]:
+def gelu_and_slope(z: Array) -> tuple[Array, Array]:
     """z Φ(z), and its derivative Φ(z) + z e^{−z²/2}/√(2π)."""
     cdf = Phi.fun(z)
     slope = -0.5 * z
@@ -100,28 +100,26 @@ class MLP:
         check_choice("activation", activation, ACTIVATIONS)
         self.sizes = tuple(check_integer(f"sizes[{i}]", n) for i, n in enumerate(sizes))
         self.activation = activation
-        self.shapes: list[tuple[int, ...]] = [
-            s for n_in, n_out in pairwise(self.sizes) for s in ((n_in, n_out), (n_out,))
-        ]
+        self.shapes: list[Shape] = [s for n_in, n_out in pairwise(self.sizes) for s in ((n_in, n_out), (n_out,))]
         self.n_params = flat.size(self.shapes)
 
     def __repr__(self) -> str:
         return f"MLP({self.sizes}, activation={self.activation!r})"
 
-    def init(self, rng: Any = 0, dtype: Any = np.float64) -> Any:
+    def init(self, rng: Rng = 0, dtype: DtypeLike = np.float64) -> Vector:
         """θ of shape (P,): W_l and b_l uniform in ±1/√in, drawn layer by layer. `rng`: a seed or a Generator."""
         dtype, rng = check_dtype(dtype), as_generator(rng)
         bounds = [1 / math.sqrt(n_in) for n_in in self.sizes[:-1] for _ in "Wb"]
         draws = [rng.uniform(-b, b, shape) for b, shape in zip(bounds, self.shapes, strict=True)]
         return flat.ravel(draws).astype(dtype)
 
-    def arrays(self, theta: Any) -> list[Any]:
+    def arrays(self, theta: Vector) -> list[Array]:
         """[W_1, b_1, W_2, b_2, …] of θ."""
         if np.shape(theta) != (self.n_params,):
             raise ShapeError(f"theta has shape {np.shape(theta)}: must be ({self.n_params},) for {self!r}")
         return flat.unravel(theta, self.shapes)
 
-    def layers(self, theta: Any) -> list[Any]:
+    def layers(self, theta: Array) -> list[Array]:
         """[W_1; b_1], … of shape (in + 1, out): the layers of θ as matrices."""
         if np.shape(theta) != (self.n_params,):
             raise ShapeError(f"theta has shape {np.shape(theta)}: must be ({self.n_params},) for {self!r}")
@@ -132,16 +130,16 @@ class MLP:
             start = stop
         return layers
 
-    def unit_columns(self) -> list[Any]:
+    def unit_columns(self) -> list[Indices]:
         """Indices into θ of shape (in + 1, out), a layer each: column o is output unit o, its weights and its bias."""
         return self.layers(np.arange(self.n_params))
 
     @np.errstate(all="ignore")  # underflow is harmless, and what is not finite is for the caller to refuse
-    def __call__(self, theta: Any, x: Any) -> Any:
+    def __call__(self, theta: Vector, x: Matrix) -> Matrix:
         """Outputs z_L of shape (B, C) for inputs x of shape (B, sizes[0])."""
         return self.forward(theta, x)[0]
 
-    def forward(self, theta: Any, x: Any) -> tuple[Any, list[Any]]:
+    def forward(self, theta: Vector, x: Matrix) -> tuple[Matrix, list[Matrix]]:
         """The outputs z_L, and the layers' inputs [x_1, …, x_L]; in `autograd.numpy`."""
         if np.ndim(x) != 2 or np.shape(x)[1] != self.sizes[0]:
             raise ShapeError(f"x has shape {np.shape(x)}: must be (B, {self.sizes[0]}), samples first")
@@ -154,13 +152,13 @@ class MLP:
         return z, inputs
 
     @np.errstate(all="ignore")
-    def forward_with_slopes(self, theta: Any, x: Any) -> tuple[Any, list[Any], list[Any]]:
+    def forward_with_slopes(self, theta: Vector, x: Matrix) -> tuple[Matrix, list[Matrix], list[Matrix]]:
         """In plain NumPy: z_L, the inputs x̃_l = [x_l, 1] of shape (B, in + 1), and φ′(z_l) of the hidden layers."""
         if np.ndim(x) != 2 or np.shape(x)[1] != self.sizes[0]:
             raise ShapeError(f"x has shape {np.shape(x)}: must be (B, {self.sizes[0]}), samples first")
         phi_and_slope = SLOPES[self.activation]
-        inputs: list[Any] = []
-        slopes: list[Any] = []
+        inputs: list[Matrix] = []
+        slopes: list[Matrix] = []
         z = x
         for layer in self.layers(theta):
             extended = np.ones((len(x), len(layer)), theta.dtype)
@@ -175,7 +173,7 @@ class MLP:
         return z, inputs, slopes
 
     @np.errstate(all="ignore")
-    def backpropagate(self, theta: Any, slopes: list[Any], g: Any) -> list[Any]:
+    def backpropagate(self, theta: Vector, slopes: list[Matrix], g: Matrix) -> list[Matrix]:
         """g_1, …, g_L from g_L = g of shape (B·C, out), C rows a sample: g_{l−1} = (g_l W_lᵀ) ∘ φ′(z_{l−1})."""
         signals = [g]
         for layer, slope in zip(reversed(self.layers(theta)), reversed(slopes), strict=False):

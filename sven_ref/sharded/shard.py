@@ -53,6 +53,8 @@ class Facts(NamedTuple):
         See `scale` of operators; 0 for J_i = 0, and without factors.
     width : int
         How many multiplications an entry of the Gram matrix takes, with factors.
+    summed : float
+        See `summed_size` of operators.
     warned : list of str
         Warnings of residuals off the tape.
     """
@@ -63,6 +65,7 @@ class Facts(NamedTuple):
     factored: bool
     scale: float
     width: int
+    summed: float
     warned: list[str]
 
 
@@ -130,7 +133,7 @@ def facts(shard: Shard) -> Facts:
     """What the client has to know."""
     J: Any = shard.J
     scale, width = (J.scale(), J.width) if J.factored else (0.0, 0)
-    return Facts(shard.R, J.dtype, J.shape[1], J.factored, scale, width, shard.warned)
+    return Facts(shard.R, J.dtype, J.shape[1], J.factored, scale, width, J.summed_size(), shard.warned)
 
 
 def apply(shard: Shard, V: Any) -> Any:

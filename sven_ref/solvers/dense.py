@@ -5,17 +5,16 @@ J = U S Vᵀ          holds M × P numbers
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
+from ..aliases import Rng
 from ..operators import ProductLinearOperator, power_of_two
 from .contract import Triplets, resolution, svd
 
 LONG = 1 << 12  # rows that LAPACK's LQ, which adds term by term, does not get: Lε for equal terms would pass the floor
 
 
-def dense(J: ProductLinearOperator, k: int, rng: Any = 0) -> Triplets:
+def dense(J: ProductLinearOperator, k: int, rng: Rng = 0) -> Triplets:
     """All min(M, P) triplets of J, made by the fewer products: rows Jᵀe_α or columns Je_i."""
     M, P = J.shape
     if not J.exact:
@@ -28,4 +27,4 @@ def dense(J: ProductLinearOperator, k: int, rng: Any = 0) -> Triplets:
         U, Vt = Ut.T, V.T
     else:
         U, s, Vt = svd(A)
-    return Triplets(U, s, Vt, c, "dense", resolution(J, J.dtype), squared=False)
+    return Triplets(U, s, Vt, c, "dense", resolution(J, J.dtype, float(s[0]) * c), squared=False)

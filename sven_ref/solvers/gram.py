@@ -8,11 +8,10 @@ costs no product with J and is summed in float64; else it takes a product pair f
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import scipy.linalg
 
+from ..aliases import Rng
 from ..arguments import check_finite
 from ..operators import ProductLinearOperator
 from .contract import Triplets, squared_resolution, zero_triplets
@@ -21,7 +20,7 @@ LARGE = 512  # rows of a matrix of which a part of the eigenvectors costs less t
 FEW = 8  # where they are an eighth at most: 190 ms for 360 at n = 1024, k = 16 (tests/benchmarks/bench_eigenvectors.py)
 
 
-def gram(J: ProductLinearOperator, k: int, rng: Any = 0) -> Triplets:
+def gram(J: ProductLinearOperator, k: int, rng: Rng = 0) -> Triplets:
     """All min(M, P) triplets of J by an eigendecomposition in float64; k + 1 where they are few of a large matrix."""
     M, P = J.shape
     c = J.scale(rng)
@@ -36,5 +35,5 @@ def gram(J: ProductLinearOperator, k: int, rng: Any = 0) -> Triplets:
         eigenvalues, W = np.linalg.eigh(G)
     s, W = np.sqrt(np.maximum(eigenvalues[::-1], 0)), W[:, ::-1]
     U, Vt = (W, None) if M <= P else (None, W.T)
-    floor = squared_resolution(J, J.gram_dtype)
+    floor = squared_resolution(J, J.gram_dtype, float(s[0]) * c)
     return Triplets(U, s, Vt, c, "gram", floor, squared=True, sums=J.gram_dtype)

@@ -7,17 +7,16 @@ The triplets (U, S, V) approach those of J as Q grows by their residuals J V −
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import scipy.linalg
 
+from ..aliases import Rng
 from ..errors import ConvergenceError
 from ..operators import ProductLinearOperator, Scaled
 from .contract import Triplets, resolution, svd, zero_triplets
 
 
-def randomized(J: ProductLinearOperator, k: int, rng: Any = 0, oversample: int = 10) -> Triplets:
+def randomized(J: ProductLinearOperator, k: int, rng: Rng = 0, oversample: int = 10) -> Triplets:
     """The k + 1 largest triplets of J, certified.
 
     While a residual ‖J v_i − σ_i u_i‖ exceeds the floor, the residuals are added to Q. A spectrum that does not decay
@@ -27,7 +26,7 @@ def randomized(J: ProductLinearOperator, k: int, rng: Any = 0, oversample: int =
     c = J.scale(rng)
     if c == 0:
         return zero_triplets(J, "randomized")
-    A, floor = Scaled(J, c), resolution(J, J.dtype)
+    A = Scaled(J, c)
     wanted = min(k + 1, M, P)
     Q = np.linalg.qr(A.matmat(np.random.default_rng(rng).standard_normal((P, min(k + oversample, M, P)))))[0]
     W = A.rmatmat(Q)  # JᵀQ, (P, r)
@@ -37,6 +36,7 @@ def randomized(J: ProductLinearOperator, k: int, rng: Any = 0, oversample: int =
         U, s, V = Q @ U[:, :wanted], s[:wanted], right @ Vt[:wanted].T
         E = A.matmat(V) - U * s
         r = Q.shape[1]
+        floor = resolution(J, J.dtype, float(s[0]) * c)
         if r == M or np.linalg.norm(E, axis=0).max() <= floor * s[0]:
             return Triplets(U, s, V.T, c, "randomized", floor, squared=False)
         if r >= 4 * (k + oversample):

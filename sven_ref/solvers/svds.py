@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import scipy.sparse.linalg
+from scipy.sparse.linalg import LinearOperator
 
+from ..aliases import Matrix, Rng, Vector
 from ..operators import ProductLinearOperator, Scaled
 from .contract import DENSE, Triplets, squared_resolution, svd, zero_triplets
 from .tsqr import tsqr
@@ -24,7 +25,7 @@ from .tsqr import tsqr
 FIRST = 16  # triplets that are asked for where k is left open
 
 
-def svds(J: ProductLinearOperator, k: int, rng: Any = 0) -> Triplets:
+def svds(J: ProductLinearOperator, k: int, rng: Rng = 0, restarts: int | None = None) -> Triplets:
     """The k + 1 largest triplets of J.
 
     ARPACK can't give all n triplets: k + 1 ≥ n takes `tsqr`, and so does a spectrum on which it does not converge. A
@@ -39,7 +40,7 @@ def svds(J: ProductLinearOperator, k: int, rng: Any = 0) -> Triplets:
         return zero_triplets(J, "svds")
     rng = np.random.default_rng(rng)
     try:
-        eigenvalues, W = scipy.sparse.linalg.eigsh(J.smaller_gram(c), k=k + 1, rng=rng)
+        eigenvalues, W = scipy.sparse.linalg.eigsh(J.smaller_gram(c), k=k + 1, rng=rng, maxiter=restarts)
     except scipy.sparse.linalg.ArpackError:  # no convergence: the spectrum does not fall
         return tsqr(J, k)
     order = np.argsort(-eigenvalues)
@@ -51,10 +52,10 @@ def svds(J: ProductLinearOperator, k: int, rng: Any = 0) -> Triplets:
         Vt = Zt @ W.T
     if misses_a_copy(J.smaller_gram(c), W, float(s[-1]), rng):
         return tsqr(J, k)
-    return Triplets(U, s, Vt, c, "svds", squared_resolution(J, J.dtype), squared=True, sums=J.dtype)
+    return Triplets(U, s, Vt, c, "svds", squared_resolution(J, J.dtype, float(s[0]) * c), squared=True, sums=J.dtype)
 
 
-def svds_until(J: ProductLinearOperator, below: Callable[[Triplets], bool], rng: Any = 0) -> Triplets:
+def svds_until(J: ProductLinearOperator, below: Callable[[Triplets], bool], rng: Rng = 0) -> Triplets:
     """The triplets of J for a k that follows from the cut: for 16, 32, …, until the smallest σ found is `below` it.
 
     Where a third of all n triplets is not enough, all of them are cheaper by `tsqr`, and so they are with factors; a J
@@ -64,20 +65,20 @@ def svds_until(J: ProductLinearOperator, below: Callable[[Triplets], bool], rng:
     most = n // 3 if J.shape[0] * J.shape[1] <= DENSE else n - 2
     k = FIRST
     while k <= most and not J.factored:
-        t = svds(J, k, rng)
+        t = svds(J, k, rng, restarts=max(5, n // (k + 1)))  # of ARPACK, which take k + 1 products each or more
         if t.solver != "svds" or below(t):
             return t
         k *= 2
     return tsqr(J, n, rng)
 
 
-def misses_a_copy(B: Any, W: Any, s: float, rng: Any) -> bool:
+def misses_a_copy(B: LinearOperator, W: Matrix, s: float, rng: Rng) -> bool:
     """Whether an eigenvalue of B above s² = σ²_{k+1} is left once its eigenvectors W are projected out.
 
     One eigenvalue of (I − WWᵀ) B (I − WWᵀ), from a start vector of its own, to three digits.
     """
 
-    def deflated(u: Any) -> Any:
+    def deflated(u: Vector) -> Vector:
         u = B.matvec(u - W @ (W.T @ u))
         return u - W @ (W.T @ u)
 

@@ -8,18 +8,17 @@ vectors with T.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import scipy.linalg
 
+from ..aliases import Matrix, Rng
 from ..arguments import check_finite
 from ..operators import ProductLinearOperator
 from .contract import Triplets, resolution, svd, zero_triplets
 from .dense import dense
 
 
-def tsqr(J: ProductLinearOperator, k: int, rng: Any = 0) -> Triplets:
+def tsqr(J: ProductLinearOperator, k: int, rng: Rng = 0) -> Triplets:
     """All min(M, P) triplets of J from its factors, in float64; an operator without factors takes `dense`.
 
     Blocks are made one at a time, for left vectors after the factors are compressed.
@@ -30,7 +29,7 @@ def tsqr(J: ProductLinearOperator, k: int, rng: Any = 0) -> Triplets:
     c = J.scale(rng)
     if c == 0:
         return zero_triplets(J, "tsqr")
-    T: Any = np.zeros((min(M, P), 0))  # transposed: LAPACK factors the columns of its memory
+    T: Matrix = np.zeros((min(M, P), 0))  # transposed: LAPACK factors the columns of its memory
     for block in J.compressed().column_blocks() if M <= P else (B.T for B in J.row_blocks()):
         stacked = np.hstack([T, block / c]).T
         triangle = scipy.linalg.lapack.dgeqrf(stacked, lwork=64 * len(T), overwrite_a=True)[0]  # lwork: blocked code
@@ -38,4 +37,4 @@ def tsqr(J: ProductLinearOperator, k: int, rng: Any = 0) -> Triplets:
     check_finite("triangle of J", T)
     _, s, Wt = svd(T.T)
     U, Vt = (Wt.T, None) if M <= P else (None, Wt)
-    return Triplets(U, s, Vt, c, "tsqr", resolution(J, np.float64), squared=False)
+    return Triplets(U, s, Vt, c, "tsqr", resolution(J, np.float64, float(s[0]) * c), squared=False)
