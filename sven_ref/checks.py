@@ -23,15 +23,18 @@ def dot_test(J: MatrixLike, rng: Rng = 0, rtol: float | None = None, trials: int
 
     `rtol`: by default 100 ε of J's dtype; give more for an operator whose products are inexact.
     """
-    J, rng = as_product_operator(J), as_generator(rng)
+    J = as_product_operator(J)
+    rng = as_generator(rng)
     rtol = 100 * J.eps if rtol is None else rtol
     worst = 0.0
     for _ in range(check_integer("trials", trials)):
         v, u = (rng.standard_normal(n).astype(J.dtype) for n in J.shape[::-1])
-        Jv, JTu = J.matvec(v), J.rmatvec(u)
+        Jv = J.matvec(v)
+        JTu = J.rmatvec(u)
         c = power_of_two(max(float(np.abs(Jv).max()), float(np.abs(JTu).max())))  # squares stay in range
         v, Jv, u, JTu = (np.asarray(a, np.float64) for a in (v, Jv / Jv.dtype.type(c), u, JTu / JTu.dtype.type(c)))
-        left, right = float(Jv @ u), float(v @ JTu)
+        left = float(Jv @ u)
+        right = float(v @ JTu)
         size = norm(Jv) * norm(u) + norm(v) * norm(JTu)
         worst = max(worst, abs(left - right) / size if size > 0 else 0.0)
         if worst > rtol:
@@ -53,7 +56,9 @@ def check_jacobian(
     `rtol`: by default 100 ε^{2/3}, on top of the 10 ε |R_α|/h that rounding of R alone can cause, and of how far the
     two differences are apart. Raises `CheckFailed`.
     """
-    J, theta, rng = as_product_operator(J), check_theta(theta), as_generator(rng)
+    J = as_product_operator(J)
+    theta = check_theta(theta)
+    rng = as_generator(rng)
     eps = float(np.finfo(theta.dtype).eps)
     rtol = 100 * eps ** (2 / 3) if rtol is None else rtol
     h = eps ** (1 / 3)
@@ -64,10 +69,13 @@ def check_jacobian(
         R_ahead, R_behind = (check_residuals(evaluate(fun, x), fun) for x in (ahead, behind))
         return (R_ahead - R_behind) / (2 * h), (ahead - behind) / (2 * h)
 
-    products, errors, apart = [], [], []
+    products = []
+    errors = []
+    apart = []
     for _ in range(check_integer("trials", trials)):
         v = (sizes_of(theta) * rng.standard_normal(theta.size)).astype(theta.dtype)
-        (near, direction), (far, other) = slope(v, h), slope(v, 2 * h)
+        near, direction = slope(v, h)
+        far, other = slope(v, 2 * h)
         products.append(J.matvec(direction))
         errors.append(np.abs(products[-1] - near))
         apart.append(np.abs(near - far - J.matvec(direction - other)))
@@ -93,7 +101,8 @@ def check_pinv(J: MatrixLike, J_pinv: TruncatedPinv, rng: Rng = 0, rtol: float |
 
     `rtol`: by default 1000 ε σ_1/σ_q, the rounding that dividing by σ_q may amplify.
     """
-    J, rng = Scaled(as_product_operator(J), J_pinv.c), as_generator(rng)
+    J = Scaled(as_product_operator(J), J_pinv.c)
+    rng = as_generator(rng)
     s = J_pinv.singular_values
     if J_pinv.rank == 0:
         return 0.0
@@ -105,7 +114,10 @@ def check_pinv(J: MatrixLike, J_pinv: TruncatedPinv, rng: Rng = 0, rtol: float |
         return J_pinv.project(J.matvec(x))
 
     X = Scaled(as_product_operator(J_pinv), 1 / J_pinv.c)  # the pseudoinverse of J/c
-    Xu, Xt, Jv, Jw = X.matvec(u), X.matvec(t), J_q(v), J_q(w)
+    Xu = X.matvec(u)
+    Xt = X.matvec(t)
+    Jv = J_q(v)
+    Jw = J_q(w)
     errors = {
         "J X J = J": norm(J_q(X.matvec(Jv)) - Jv) / norm(Jv),
         "X J X = X": norm(X.matvec(J_q(Xu)) - Xu) / norm(Xu),

@@ -64,7 +64,8 @@ def gauss_newton(J: MatrixLike, R: ArrayLike) -> Vector:
 @np.errstate(all="ignore")
 def damped_primal(J: MatrixLike, R: ArrayLike, mu: float) -> Vector:
     """(JᵀJ + μI)⁻¹ JᵀR for μ > 0, a P × P system (Levenberg–Marquardt)."""
-    J, mu = adjoint_tested(J), check_number("mu", mu, "> 0", lambda x: x > 0)
+    J = adjoint_tested(J)
+    mu = check_number("mu", mu, "> 0", lambda x: x > 0)
     c = scale(J, mu)
     R, e = vector("R", R, J.shape[0])
     J = Scaled(J, c)
@@ -74,7 +75,8 @@ def damped_primal(J: MatrixLike, R: ArrayLike, mu: float) -> Vector:
 @np.errstate(all="ignore")
 def damped_dual(J: MatrixLike, R: ArrayLike, mu: float) -> Vector:
     """Jᵀ (JJᵀ + μI)⁻¹ R for μ > 0, an M × M system: the same x as `damped_primal`."""
-    J, mu = adjoint_tested(J), check_number("mu", mu, "> 0", lambda x: x > 0)
+    J = adjoint_tested(J)
+    mu = check_number("mu", mu, "> 0", lambda x: x > 0)
     c = scale(J, mu)
     R, e = vector("R", R, J.shape[0])
     J = Scaled(J, c)

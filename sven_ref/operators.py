@@ -129,7 +129,8 @@ class ProductLinearOperator(RealLinearOperator):
     ) -> None:
         super().__init__(np.dtype(dtype), shape)
         if jvp and vjp:
-            self.jvp, self.vjp = jvp, vjp
+            self.jvp = jvp
+            self.vjp = vjp
         self.blocks = blocks
         self.eps = float(np.finfo(self.dtype).eps)
         self.gram_dtype = np.dtype(np.float64) if self.factored else self.dtype
@@ -188,7 +189,8 @@ class ProductLinearOperator(RealLinearOperator):
 
     def smaller_gram(self, c: float) -> LinearOperator:
         """The smaller of JJᵀ/c² and JᵀJ/c² as an operator, c a power of two."""
-        A, unit = Scaled(self, c), self.dtype.type(c)
+        A = Scaled(self, c)
+        unit = self.dtype.type(c)
 
         def left(u: Vector) -> Vector:
             return self.gram_matvec(u / unit) / unit
@@ -214,7 +216,8 @@ class ProductLinearOperator(RealLinearOperator):
         largest = float(np.abs(w).max())
         check_range(max(size, largest), self.dtype)
         require_adjoint(v, Jv, u, w, self.eps)
-        c, w = power_of_two(largest), np.asarray(w, np.float64)
+        c = power_of_two(largest)
+        w = np.asarray(w, np.float64)
         return power_of_two(c * float(np.linalg.norm(w / c) / np.linalg.norm(u)))
 
     def to_dense(self) -> Matrix:
@@ -255,8 +258,11 @@ class Scaled(ProductLinearOperator):
 
     def __init__(self, J: ProductLinearOperator, c: float) -> None:
         super().__init__(J.shape, J.dtype, None, None, blocks=True, counts=J.counts)
-        self.J, self.c = J, J.dtype.type(c)
-        self.tested, self.exact, self.eps = J.tested, J.exact, J.eps
+        self.J = J
+        self.c = J.dtype.type(c)
+        self.tested = J.tested
+        self.exact = J.exact
+        self.eps = J.eps
 
     def _matmat(self, V: Array) -> Array:
         return self.J._matmat(V) / self.c
@@ -270,8 +276,11 @@ class Restricted(ProductLinearOperator):
 
     def __init__(self, J: ProductLinearOperator, columns: Indices) -> None:
         super().__init__((J.shape[0], len(columns)), J.dtype, None, None, blocks=True, counts=J.counts)
-        self.J, self.columns = J, columns
-        self.tested, self.exact, self.eps = J.tested, J.exact, J.eps
+        self.J = J
+        self.columns = columns
+        self.tested = J.tested
+        self.exact = J.exact
+        self.eps = J.eps
 
     def _matmat(self, V: Array) -> Array:
         full = np.zeros((self.J.shape[1], *V.shape[1:]), self.dtype)
@@ -318,7 +327,9 @@ def mismatch(v: Vector, Jv: Vector, u: Vector, JTu: Vector, eps: float = 0.0, rt
     rtol = closeness(eps) if rtol is None else rtol
     c = power_of_two(max(float(np.abs(Jv).max()), float(np.abs(JTu).max())))
     v, Jv, u, JTu = (np.asarray(a, np.float64) for a in (v, Jv / Jv.dtype.type(c), u, JTu / JTu.dtype.type(c)))
-    left, right, size = Jv @ u, v @ JTu, norm(Jv) * norm(u) + norm(v) * norm(JTu)
+    left = Jv @ u
+    right = v @ JTu
+    size = norm(Jv) * norm(u) + norm(v) * norm(JTu)
     if abs(left - right) <= rtol * size:
         return ""
     float32 = eps < 1e-10 and abs(left - right) <= closeness(float(np.finfo(np.float32).eps)) * size
@@ -358,7 +369,8 @@ def adjoint_tested(J: MatrixLike) -> ProductLinearOperator:
         rng = np.random.default_rng(0)
         u, v = (rng.standard_normal(n).astype(J.dtype) for n in J.shape)
         try:
-            Jv, JTu = J.matvec(v), J.rmatvec(u)
+            Jv = J.matvec(v)
+            JTu = J.rmatvec(u)
         except NotImplementedError as error:
             raise ArgumentError(
                 f"J is a {kind} without both products: must have matvec, v -> Jv, and rmatvec, u -> Jᵀu"

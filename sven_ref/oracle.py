@@ -34,10 +34,13 @@ def outputs_and_jacobian(net: MLP, theta: ArrayLike, x: Array) -> tuple[Array, A
     """f of shape (B, C) and ∂f/∂θ of shape (B, C, P), sample by sample and output by output."""
     arrays = flat.unravel(np.asarray(theta), net.shapes)
     phi, dphi = ACTIVATIONS[net.activation]
-    L, C = len(net.sizes) - 1, net.sizes[-1]
-    f, df = np.empty((len(x), C)), np.empty((len(x), C, net.n_params))
+    L = len(net.sizes) - 1
+    C = net.sizes[-1]
+    f = np.empty((len(x), C))
+    df = np.empty((len(x), C, net.n_params))
     for a, sample in enumerate(x):
-        xs, zs = [np.asarray(sample)], []
+        xs = [np.asarray(sample)]
+        zs = []
         for i in range(L):
             zs.append(xs[-1] @ arrays[2 * i] + arrays[2 * i + 1])
             xs.append(phi(zs[-1]) if i < L - 1 else zs[-1])
@@ -74,11 +77,14 @@ def residuals_and_jacobian(
         if rows == "per_output":
             return r.reshape(B * C), df.reshape(B * C, -1)
         if rows == "signed":
-            r, dr = r[:, 0], df[:, 0]
+            r = r[:, 0]
+            dr = df[:, 0]
             slope = np.array([_slope(abs(t), kappa) for t in r])
             return np.sign(r) * np.abs(r) ** kappa, slope[:, None] * dr
-        ell, dell = (r**2).sum(1), 2 * np.einsum("bc,bcp->bp", r, df)
-    ell, dell = ell.reshape(-1, m).mean(1), dell.reshape(B // m, m, -1).mean(1)
+        ell = (r**2).sum(1)
+        dell = 2 * np.einsum("bc,bcp->bp", r, df)
+    ell = ell.reshape(-1, m).mean(1)
+    dell = dell.reshape(B // m, m, -1).mean(1)
     return ell ** (kappa / 2), np.array([_slope(t, kappa / 2) for t in ell])[:, None] * dell
 
 
@@ -91,7 +97,8 @@ def truncated_pinv(J: Matrix, k: int | None = None, rtol: float = 1e-3, atol: fl
     """J⁺ of shape (P, M) and the kept σ: SPEC 3.1 and 3.2. σ ≤ 4ε√max(M, P) σ_1 are zero to working precision."""
     U, s, Vt = np.linalg.svd(J, full_matrices=False)
     zero = 4 * np.finfo(s.dtype).eps * math.sqrt(max(J.shape)) * s[0]
-    pinv, kept = np.zeros(J.shape[::-1], s.dtype), []
+    pinv = np.zeros(J.shape[::-1], s.dtype)
+    kept = []
     for i in range(len(s) if k is None else min(k, len(s))):
         if s[i] > rtol * s[0] and s[i] > atol and s[i] > zero:
             pinv += np.outer(Vt[i], U[:, i]) / s[i]

@@ -108,7 +108,8 @@ def check_attained(J_pinv: TruncatedPinv, t: Triplets) -> None:
     The floor trusts sums to err at random. A sum of L equal terms, one after another, errs up to Lε, ε that of the
     dtype of the sums; so what lies below (Lε)^½ σ_1 is looked at, by one product.
     """
-    s, q = J_pinv.s[:, 0], J_pinv.rank
+    s = J_pinv.s[:, 0]
+    q = J_pinv.rank
     if not t.squared or q == 0 or s[-1] > math.sqrt(float(np.finfo(t.sums).eps) * max(J_pinv.shape)) * s[0]:
         return
     J = J_pinv.J_over_c
@@ -194,7 +195,8 @@ class TruncatedPinv(RealLinearOperator):
         product = true_size("product with the pseudoinverse", product, later, self.dtype)
         return product.reshape(-1, *x.shape[1:])
 
-    _matvec, _rmatvec = _matmat, _rmatmat
+    _matvec = _matmat
+    _rmatvec = _rmatmat
 
     @np.errstate(all="ignore")
     def project(self, R: ArrayLike) -> Vector:

@@ -141,7 +141,9 @@ class Problem(Residuals):
         if not callable(loss):
             check_choice("loss", loss, LOSSES)
         check_choice("rows", rows, ROWS)
-        self.model, self.loss, self.rows = model, loss, rows
+        self.model = model
+        self.loss = loss
+        self.rows = rows
         self.kappa = check_number("kappa", kappa, "> 0", lambda x: x > 0)
         self.micro_batch = check_integer("micro_batch", micro_batch)
         if rows in ("signed", "per_output") and (self.micro_batch != 1 or callable(loss) or loss not in SQUARES):

@@ -108,7 +108,8 @@ class MLP:
 
     def init(self, rng: Rng = 0, dtype: DtypeLike = np.float64) -> Vector:
         """θ of shape (P,): W_l and b_l uniform in ±1/√in, drawn layer by layer. `rng`: a seed or a Generator."""
-        dtype, rng = check_dtype(dtype), as_generator(rng)
+        dtype = check_dtype(dtype)
+        rng = as_generator(rng)
         bounds = [1 / math.sqrt(n_in) for n_in in self.sizes[:-1] for _ in "Wb"]
         draws = [rng.uniform(-b, b, shape) for b, shape in zip(bounds, self.shapes, strict=True)]
         return flat.ravel(draws).astype(dtype)
@@ -123,7 +124,8 @@ class MLP:
         """[W_1; b_1], … of shape (in + 1, out): the layers of θ as matrices."""
         if np.shape(theta) != (self.n_params,):
             raise ShapeError(f"theta has shape {np.shape(theta)}: must be ({self.n_params},) for {self!r}")
-        layers, start = [], 0
+        layers = []
+        start = 0
         for n_in, n_out in pairwise(self.sizes):
             stop = start + (n_in + 1) * n_out
             layers.append(theta[start:stop].reshape(n_in + 1, n_out))
@@ -145,7 +147,8 @@ class MLP:
             raise ShapeError(f"x has shape {np.shape(x)}: must be (B, {self.sizes[0]}), samples first")
         arrays = self.arrays(theta)
         phi = ACTIVATIONS[self.activation]
-        inputs, z = [x], affine(x, *arrays[:2])
+        inputs = [x]
+        z = affine(x, *arrays[:2])
         for W, b in zip(arrays[2::2], arrays[3::2], strict=True):
             inputs.append(phi(z))
             z = affine(inputs[-1], W, b)

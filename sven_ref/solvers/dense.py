@@ -24,7 +24,8 @@ def dense(J: ProductLinearOperator, k: int, rng: Rng = 0) -> Triplets:
     A = A / A.dtype.type(c)
     if max(M, LONG) < P:
         V, s, Ut = svd(A.T)
-        U, Vt = Ut.T, V.T
+        U = Ut.T
+        Vt = V.T
     else:
         U, s, Vt = svd(A)
     return Triplets(U, s, Vt, c, "dense", resolution(J, J.dtype), squared=False)

@@ -25,7 +25,8 @@ def gram(J: ProductLinearOperator, k: int, rng: Rng = 0) -> Triplets:
     G = J.gram(c) if M <= P else J.normal_matrix(c)
     check_finite("J Jᵀ" if M <= P else "JᵀJ", G)
     eigenvalues, W = np.linalg.eigh(G)
-    s, W = np.sqrt(np.maximum(eigenvalues[::-1], 0)), W[:, ::-1]
+    s = np.sqrt(np.maximum(eigenvalues[::-1], 0))
+    W = W[:, ::-1]
     U, Vt = (W, None) if M <= P else (None, W.T)
     floor = squared_resolution(J, J.gram_dtype)
     return Triplets(U, s, Vt, c, "gram", floor, squared=True, sums=J.gram_dtype)

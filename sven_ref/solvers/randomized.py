@@ -26,14 +26,17 @@ def randomized(J: ProductLinearOperator, k: int, rng: Rng = 0, oversample: int =
     c = J.scale(rng)
     if c == 0:
         return zero_triplets(J, "randomized")
-    A, floor = Scaled(J, c), resolution(J, J.dtype)
+    A = Scaled(J, c)
+    floor = resolution(J, J.dtype)
     wanted = min(k + 1, M, P)
     Q = np.linalg.qr(A.matmat(np.random.default_rng(rng).standard_normal((P, min(k + oversample, M, P)))))[0]
     W = A.rmatmat(Q)  # JᵀQ, (P, r)
     while True:
         right, T = scipy.linalg.qr(W, mode="economic")  # QᵀJ = Tᵀ rightᵀ, T small
         U, s, Vt = svd(T.T)
-        U, s, V = Q @ U[:, :wanted], s[:wanted], right @ Vt[:wanted].T
+        U = Q @ U[:, :wanted]
+        s = s[:wanted]
+        V = right @ Vt[:wanted].T
         E = A.matmat(V) - U * s
         r = Q.shape[1]
         if r == M or np.linalg.norm(E, axis=0).max() <= floor * s[0]:
@@ -44,4 +47,5 @@ def randomized(J: ProductLinearOperator, k: int, rng: Rng = 0, oversample: int =
                 f"its singular values decay too slowly; use solver='svds' or 'dense'"
             )
         new = np.linalg.qr(np.hstack([Q, E]))[0][:, r:M]
-        Q, W = np.hstack([Q, new]), np.hstack([W, A.rmatmat(new)])
+        Q = np.hstack([Q, new])
+        W = np.hstack([W, A.rmatmat(new)])

@@ -40,7 +40,8 @@ def svds(J: ProductLinearOperator, k: int, rng: Rng = 0) -> Triplets:
     try:
         if M <= P:
             eigenvalues, U = scipy.sparse.linalg.eigsh(J.smaller_gram(c), k=k + 1, rng=rng)
-            s, Vt = np.sqrt(np.maximum(eigenvalues, 0)), None
+            s = np.sqrt(np.maximum(eigenvalues, 0))
+            Vt = None
         else:
             U, s, Vt = scipy.sparse.linalg.svds(Scaled(J, c), k=k + 1, rng=rng)
     except scipy.sparse.linalg.ArpackError:  # no convergence: the spectrum does not fall
