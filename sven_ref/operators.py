@@ -84,7 +84,7 @@ class ProductLinearOperator(RealLinearOperator):
     ----------
     shape : tuple of int
         (M, P).
-    dtype : float32 or float64
+    dtype : float64 or float32
     jvp, vjp : callable or None
         (P,) -> (M,) and (M,) -> (P,). None where a subclass has them as methods.
     blocks : bool
@@ -113,6 +113,14 @@ class ProductLinearOperator(RealLinearOperator):
     ------
     NonFiniteError
         By every product, when a value of it is NaN or infinite.
+    ShapeError
+        By every product, when it has another length than `shape` says.
+
+    Examples
+    --------
+    >>> J = sr.ProductLinearOperator((1, 2), float, lambda v: v[:1] + v[1:], lambda u: np.repeat(u, 2))
+    >>> J @ np.array([1.0, 2.0]), J.T @ np.array([1.0]), J.counts
+    (array([3.]), array([1., 1.]), {'jvp': 1, 'vjp': 1})
     """
 
     tested = exact = factored = False
@@ -360,8 +368,10 @@ def adjoint_tested(J: MatrixLike) -> ProductLinearOperator:
 
     Raises
     ------
-    AdjointError : ⟨Jv, u⟩ ≠ ⟨v, Jᵀu⟩ for Gaussian u, v
-    ArgumentError : J has no rmatvec, or products so small that they have no digits
+    AdjointError
+        ⟨Jv, u⟩ ≠ ⟨v, Jᵀu⟩ for Gaussian u and v.
+    ArgumentError
+        J has no rmatvec, or products so small that they have no digits.
     """
     kind = type(J).__name__
     J = J if isinstance(J, ProductLinearOperator) else as_product_operator(J)
@@ -388,6 +398,28 @@ def as_product_operator(J: MatrixLike) -> ProductLinearOperator:
     copied, so that J stays what it is, and applied to blocks; operators column by column, so that one which hands out
     the same buffer twice does no harm. An operator must not change while what was made of it is in use. Integers and
     half precision are computed in float64.
+
+    Parameters
+    ----------
+    J : array, sparse matrix or operator of shape (M, P)
+
+    Returns
+    -------
+    ProductLinearOperator of shape (M, P)
+        J itself where it is one already.
+
+    Raises
+    ------
+    ArgumentError
+        J is of no real numbers, or nothing that has products.
+    ShapeError
+        J has not two dimensions, or one of them is 0.
+
+    Examples
+    --------
+    >>> J = sr.as_product_operator([[1, 2], [3, 4]])
+    >>> J.T @ np.array([1.0, 1.0]), J.dtype
+    (array([4., 6.]), dtype('float64'))
     """
     if isinstance(J, ProductLinearOperator):
         return J

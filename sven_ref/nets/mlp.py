@@ -86,12 +86,27 @@ class MLP:
     ----------
     sizes : sequence of int
         Widths from input to output, e.g. (1, 16, 16, 16, 1); at least two.
-    activation : "tanh", "relu", "gelu" (exact, by erf), "sine" or "identity"
+    activation : str
+        "tanh", "relu", "gelu" (exact, by erf), "sine" or "identity".
 
     Raises
     ------
     ArgumentError
         A width that is not a positive integer, fewer than two widths, an unknown activation.
+
+    Attributes
+    ----------
+    n_params : int
+        P, the length of θ.
+    shapes : list of tuple
+        The shapes of W_1, b_1, W_2, b_2, …
+
+    Examples
+    --------
+    >>> net = sr.MLP((2, 3, 1), "tanh")
+    >>> theta = net.init(rng=0)
+    >>> theta.shape, net(theta, np.ones((5, 2))).shape
+    ((13,), (5, 1))
     """
 
     def __init__(self, sizes: Sequence[int], activation: str = "gelu") -> None:
@@ -107,7 +122,22 @@ class MLP:
         return f"MLP({self.sizes}, activation={self.activation!r})"
 
     def init(self, rng: Rng = 0, dtype: DtypeLike = np.float64) -> Vector:
-        """θ of shape (P,): W_l and b_l uniform in ±1/√in, drawn layer by layer. `rng`: a seed or a Generator."""
+        """θ of shape (P,): W_l and b_l uniform in ±1/√in, drawn layer by layer (PyTorch's default).
+
+        Parameters
+        ----------
+        rng : seed or Generator
+        dtype : float64 or float32
+
+        Returns
+        -------
+        array of shape (P,)
+
+        Raises
+        ------
+        ArgumentError
+            `rng` is no seed, or `dtype` is neither of the two.
+        """
         dtype = check_dtype(dtype)
         rng = as_generator(rng)
         bounds = [1 / math.sqrt(n_in) for n_in in self.sizes[:-1] for _ in "Wb"]

@@ -17,10 +17,35 @@ from .contract import Triplets, resolution, svd, zero_triplets
 
 
 def randomized(J: ProductLinearOperator, k: int, rng: Rng = 0, oversample: int = 10) -> Triplets:
-    """The k + 1 largest triplets of J, certified.
+    """The k + 1 largest triplets of J by Rayleigh–Ritz in a block Krylov space, certified.
 
     While a residual ‖J v_i − σ_i u_i‖ exceeds the floor, the residuals are added to Q. A spectrum that does not decay
     would make Q as large as J: beyond 4 (k + oversample) columns that is refused.
+
+    Parameters
+    ----------
+    J : ProductLinearOperator of shape (M, P)
+    k : int, 1 ≤ k ≤ min(M, P)
+        How many triplets may be kept.
+    rng : seed or Generator
+        It draws Ω.
+    oversample : int ≥ 0
+        How many columns Ω has beyond k.
+
+    Returns
+    -------
+    Triplets
+
+    Raises
+    ------
+    ConvergenceError
+        The spectrum decays too slowly for that many columns.
+
+    Examples
+    --------
+    >>> t = sr.solvers.randomized(sr.as_product_operator(np.diag([4.0, 2.0, 1.0])), k=2)
+    >>> t.c * t.s
+    array([4., 2., 1.])
     """
     M, P = J.shape
     c = J.scale(rng)
