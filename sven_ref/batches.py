@@ -26,8 +26,8 @@ def x_and_y(batch: Any, dtype: Dtype, cast_x: bool, cast_y: bool) -> tuple[Array
         if array.ndim == 0 or len(array) != len(x) or len(array) == 0:
             raise ShapeError(f"x, y have shapes {x.shape}, {y.shape}: must have the same number ≥ 1 of samples")
         check_finite(name, array)
-    x = in_range("x", x, dtype) if cast_x or x.dtype.kind == "f" else x
-    y = in_range("y", y, dtype) if cast_y or y.dtype.kind == "f" else y
+    x = in_range("x", x, dtype) if x.dtype != dtype and (cast_x or x.dtype.kind == "f") else x
+    y = in_range("y", y, dtype) if y.dtype != dtype and (cast_y or y.dtype.kind == "f") else y
     return x, y
 
 

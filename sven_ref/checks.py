@@ -19,9 +19,32 @@ from .tape import check_residuals, evaluate, name_of
 
 
 def dot_test(J: MatrixLike, rng: Rng = 0, rtol: float | None = None, trials: int = 3) -> float:
-    """`rmatvec` is the adjoint of `matvec`: the largest |⟨Jv, u⟩ − ⟨v, Jᵀu⟩| / (‖Jv‖‖u‖ + ‖v‖‖Jᵀu‖) over Gaussian u, v.
+    """Check that `rmatvec` is the adjoint of `matvec`, ⟨Jv, u⟩ = ⟨v, Jᵀu⟩ for Gaussian u and v (SPEC 7a).
 
-    `rtol`: by default 100 ε of J's dtype; give more for an operator whose products are inexact.
+    Parameters
+    ----------
+    J : array, sparse matrix or operator of shape (M, P)
+    rng : seed or Generator
+        It draws u and v.
+    rtol : float or None
+        The bound of what is returned, by default 100 ε of J's dtype; an operator whose products are inexact needs more.
+    trials : int ≥ 1
+        How many pairs (u, v) are drawn.
+
+    Returns
+    -------
+    float
+        The largest |⟨Jv, u⟩ − ⟨v, Jᵀu⟩| / (‖Jv‖‖u‖ + ‖v‖‖Jᵀu‖).
+
+    Raises
+    ------
+    CheckFailed
+        The two differ by more than `rtol`.
+
+    Examples
+    --------
+    >>> sr.checks.dot_test(np.array([[3.0, 1.0], [0.0, 2.0], [1.0, 1.0]])) < 1e-15
+    True
     """
     J, rng = as_product_operator(J), as_generator(rng)
     rtol = 100 * J.eps if rtol is None else check_number("rtol", rtol, "≥ 0", lambda x: x >= 0)
@@ -31,7 +54,8 @@ def dot_test(J: MatrixLike, rng: Rng = 0, rtol: float | None = None, trials: int
         Jv, JTu = both_products(J, v, u)
         c = power_of_two(max(float(np.abs(Jv).max()), float(np.abs(JTu).max())))  # squares stay in range
         v, Jv, u, JTu = (np.asarray(a, np.float64) for a in (v, Jv / Jv.dtype.type(c), u, JTu / JTu.dtype.type(c)))
-        left, right = float(Jv @ u), float(v @ JTu)
+        left = float(Jv @ u)
+        right = float(v @ JTu)
         size = norm(Jv) * norm(u) + norm(v) * norm(JTu)
         worst = max(worst, abs(left - right) / size if size > 0 else 0.0)
         if worst > rtol:
@@ -44,16 +68,44 @@ def dot_test(J: MatrixLike, rng: Rng = 0, rtol: float | None = None, trials: int
 def check_jacobian(
     fun: Function, theta: ArrayLike, J: MatrixLike, rng: Rng = 0, rtol: float | None = None, trials: int = 3
 ) -> float:
-    """J is the Jacobian of `fun` at θ: the largest relative error of a row of Jv against central differences.
+    """Check that J is the Jacobian of `fun` at θ, by central differences along random directions v.
 
     v has entries θ_i times a Gaussian number (see `sizes_of`), and h = ε^{1/3}: there the h² of truncation meets the
     ε/h of rounding. What these two amount to is told by the differences with 2h. A row's error is taken over its
     largest (Jv)_α among the trials.
 
-    `rtol`: by default 100 ε^{2/3}, on top of the 10 ε |R_α|/h that rounding of R alone can cause, and of how far the
-    two differences are apart. Raises `CheckFailed`.
+    Parameters
+    ----------
+    fun : callable(theta) -> (M,)
+    theta : array of shape (P,)
+    J : array, sparse matrix or operator of shape (M, P)
+    rng : seed or Generator
+        It draws v.
+    rtol : float or None
+        By default 100 ε^{2/3}, on top of the 10 ε |R_α|/h that rounding of R alone can cause, and of how far the two
+        differences are apart.
+    trials : int ≥ 1
+        How many v are drawn.
+
+    Returns
+    -------
+    float
+        The largest relative error of a row of Jv.
+
+    Raises
+    ------
+    CheckFailed
+        A row of Jv differs by more than its bound; the message names it.
+
+    Examples
+    --------
+    >>> theta = np.array([1.0, 2.0])
+    >>> sr.checks.check_jacobian(lambda theta: theta**2, theta, np.diag(2 * theta)) < 1e-9
+    True
     """
-    J, theta, rng = as_product_operator(J), check_theta(theta), as_generator(rng)
+    J = as_product_operator(J)
+    theta = check_theta(theta)
+    rng = as_generator(rng)
     eps = float(np.finfo(theta.dtype).eps)
     rtol = 100 * eps ** (2 / 3) if rtol is None else check_number("rtol", rtol, "≥ 0", lambda x: x >= 0)
     M = len(check_residuals(evaluate(fun, theta), fun))
@@ -67,10 +119,13 @@ def check_jacobian(
         R_ahead, R_behind = (check_residuals(evaluate(fun, x), fun) for x in (ahead, behind))
         return (R_ahead - R_behind) / (2 * h), (ahead - behind) / (2 * h)
 
-    products, errors, apart = [], [], []
+    products = []
+    errors = []
+    apart = []
     for _ in range(check_integer("trials", trials)):
         v = (sizes_of(theta) * rng.standard_normal(theta.size)).astype(theta.dtype)
-        (near, direction), (far, other) = slope(v, h), slope(v, 2 * h)
+        near, direction = slope(v, h)
+        far, other = slope(v, 2 * h)
         products.append(J.matvec(direction))
         errors.append(np.abs(products[-1] - near))
         apart.append(np.abs(near - far - J.matvec(direction - other)))
@@ -90,11 +145,35 @@ def check_jacobian(
 
 
 def check_pinv(J: MatrixLike, J_pinv: TruncatedPinv, rng: Rng = 0, rtol: float | None = None) -> float:
-    """The Moore–Penrose conditions, for X = J⁺ and J_q = P_q J, tried on Gaussian vectors, each relative to its scale.
+    """Check the four Moore–Penrose conditions (Penrose 1955) of X = J⁺ and J_q = P_q J on Gaussian vectors.
 
         J_q X J_q = J_q      X J_q X = X      (J_q X)ᵀ = J_q X      (X J_q)ᵀ = X J_q
 
-    `rtol`: by default 1000 ε σ_1/σ_q, the rounding that dividing by σ_q may amplify.
+    Parameters
+    ----------
+    J : array, sparse matrix or operator of shape (M, P)
+    J_pinv : TruncatedPinv
+        What `truncated_pinv` made of J.
+    rng : seed or Generator
+        It draws the vectors.
+    rtol : float or None
+        By default 1000 ε σ_1/σ_q, the rounding that dividing by σ_q may amplify.
+
+    Returns
+    -------
+    float
+        The largest error of the four, each relative to its scale; 0 where nothing is kept.
+
+    Raises
+    ------
+    CheckFailed
+        A condition fails by more than `rtol`.
+
+    Examples
+    --------
+    >>> J = np.array([[3.0, 1.0], [0.0, 2.0], [1.0, 1.0]])
+    >>> sr.checks.check_pinv(J, sr.truncated_pinv(J)) < 1e-14
+    True
     """
     if not isinstance(J_pinv, TruncatedPinv):
         raise ArgumentError(f"J_pinv is a {type(J_pinv).__name__}: must be made by truncated_pinv")
@@ -113,7 +192,10 @@ def check_pinv(J: MatrixLike, J_pinv: TruncatedPinv, rng: Rng = 0, rtol: float |
         return J_pinv.project(J.matvec(x))
 
     X = Scaled(as_product_operator(J_pinv), 1 / J_pinv.c)  # the pseudoinverse of J/c
-    Xu, Xt, Jv, Jw = X.matvec(u), X.matvec(t), J_q(v), J_q(w)
+    Xu = X.matvec(u)
+    Xt = X.matvec(t)
+    Jv = J_q(v)
+    Jw = J_q(w)
     errors = {
         "J X J = J": norm(J_q(X.matvec(Jv)) - Jv) / norm(Jv),
         "X J X = X": norm(X.matvec(J_q(Xu)) - Xu) / norm(Xu),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 
 class SvenError(Exception):
-    """Base of every error raised on purpose by this package."""
+    """Every error that this package raises on purpose derives from it."""
 
 
 class ArgumentError(SvenError, ValueError):
@@ -20,7 +20,7 @@ class ShapeError(ArgumentError):
 
 
 class NonFiniteError(SvenError, FloatingPointError):
-    """NaN or infinity in θ, in the data, in a residual, in a Jacobian product or in an update (SPEC 4.3)."""
+    """There is NaN or infinity in θ, in the data, in R, in a product with J or in an update (SPEC 4.3)."""
 
 
 class AdjointError(SvenError, ArithmeticError):

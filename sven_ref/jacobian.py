@@ -27,7 +27,13 @@ from .tape import check_residuals, in_dtype, name_of, users_code, vjp_and_value
 
 
 def jacobian(fun: Function, theta: ArrayLike) -> ProductLinearOperator:
-    """J of shape (M, P), the Jacobian at θ of any `fun(theta) -> (M,)` in `autograd.numpy`; see `linearise`."""
+    """J of shape (M, P), the Jacobian at θ of any `fun(theta) -> (M,)`: the second of what `linearise` returns.
+
+    Examples
+    --------
+    >>> sr.jacobian(lambda theta: theta**2, np.array([1.0, 3.0])).to_dense().diagonal()
+    array([2., 6.])
+    """
     R, J = linearise(fun, theta)
     J.residuals = R  # for the old name, `J.value`
     return J
@@ -43,8 +49,12 @@ def linearise(fun: Function, theta: ArrayLike) -> tuple[Vector, ProductLinearOpe
     ----------
     fun : callable(theta) -> (M,)
         Written in `autograd.numpy`. One that does not depend on θ has J = 0, with an `IndependentOfThetaWarning`.
-    theta : array of shape (P,)
-        float32 or float64.
+    theta : array of shape (P,), float32 or float64
+
+    Returns
+    -------
+    R : array of shape (M,)
+    J : ProductLinearOperator of shape (M, P)
 
     Raises
     ------
@@ -55,12 +65,10 @@ def linearise(fun: Function, theta: ArrayLike) -> tuple[Vector, ProductLinearOpe
     NonFiniteError
         θ, fun(θ) or, later, a product is not finite.
     AdjointError
-        later, by a product: a VJP of a primitive of one's own is no linear map.
+        Later, by a product: a VJP of a primitive of one's own is no linear map.
 
     Examples
     --------
-    >>> import numpy as np
-    >>> import sven_ref as sr
     >>> R, J = sr.linearise(lambda theta: theta**2, np.array([1.0, 3.0]))
     >>> R, J @ np.array([1.0, 1.0])
     (array([1., 9.]), array([2., 6.]))

@@ -37,7 +37,8 @@ def network(theta, x):
         x = np.tanh(x) if start else x
         W = np.reshape(theta[start : start + n_in * n_out], (n_in, n_out))
         b = theta[start + n_in * n_out : start + (n_in + 1) * n_out]
-        x, start = np.dot(x, W) + b, start + (n_in + 1) * n_out
+        x = np.dot(x, W) + b
+        start += (n_in + 1) * n_out
     return x
 
 

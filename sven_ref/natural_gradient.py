@@ -32,14 +32,49 @@ from .scaling import near_one, true_size
 
 @np.errstate(all="ignore")
 def fisher(J: MatrixLike) -> ProductLinearOperator:
-    """F = JᵀJ of shape (P, P), an operator."""
+    """F = JᵀJ, the Fisher matrix of unit-variance Gaussian outputs, as an operator (SPEC 6.1).
+
+    Parameters
+    ----------
+    J : array, sparse matrix or operator of shape (M, P)
+
+    Returns
+    -------
+    ProductLinearOperator of shape (P, P)
+
+    Examples
+    --------
+    >>> sr.natural_gradient.fisher(np.diag([1.0, 2.0])) @ np.array([1.0, 1.0])
+    array([1., 4.])
+    """
     J = adjoint_tested(J)
     return _symmetric(J.shape[1], J.dtype, lambda V: J._rmatmat(J._matmat(V)))
 
 
 @np.errstate(all="ignore")
 def natural_gradient(J: MatrixLike, gradient: ArrayLike) -> Vector:
-    """F⁻¹ ∇L for ∇L of shape (P,). Raises `RankError` where F is singular: then there is no natural gradient."""
+    """F⁻¹ ∇L with F = JᵀJ (Amari 1998; SPEC 6.1).
+
+    Parameters
+    ----------
+    J : array, sparse matrix or operator of shape (M, P)
+    gradient : array of shape (P,)
+        ∇L; with L = Σ R² it is 2 JᵀR.
+
+    Returns
+    -------
+    array of shape (P,)
+
+    Raises
+    ------
+    RankError
+        F is singular to working precision: then there is no natural gradient.
+
+    Examples
+    --------
+    >>> sr.natural_gradient.natural_gradient(np.diag([1.0, 2.0]), [2.0, 4.0])
+    array([2., 1.])
+    """
     J = adjoint_tested(J)
     c = scale(J)
     g, e = vector("gradient", gradient, J.shape[1])
@@ -48,7 +83,27 @@ def natural_gradient(J: MatrixLike, gradient: ArrayLike) -> Vector:
 
 @np.errstate(all="ignore")
 def gauss_newton(J: MatrixLike, R: ArrayLike) -> Vector:
-    """The shortest minimiser of ‖Jx − R‖, by LSMR to working precision; singular values are never squared."""
+    """The minimum-norm solution of min ‖Jx − R‖, by LSMR to working precision; singular values are never squared.
+
+    Parameters
+    ----------
+    J : array, sparse matrix or operator of shape (M, P)
+    R : array of shape (M,)
+
+    Returns
+    -------
+    array of shape (P,)
+
+    Raises
+    ------
+    ConvergenceError
+        LSMR does not reach working precision in 50 max(M, P) steps.
+
+    Examples
+    --------
+    >>> sr.natural_gradient.gauss_newton(np.array([[1.0, 1.0]]), [4.0])
+    array([2., 2.])
+    """
     J = adjoint_tested(J)
     R, e = vector("R", R, J.shape[0])
     eps = np.finfo(J.dtype).eps
@@ -63,8 +118,31 @@ def gauss_newton(J: MatrixLike, R: ArrayLike) -> Vector:
 
 @np.errstate(all="ignore")
 def damped_primal(J: MatrixLike, R: ArrayLike, mu: float) -> Vector:
-    """(JᵀJ + μI)⁻¹ JᵀR for μ > 0, a P × P system (Levenberg–Marquardt)."""
-    J, mu = adjoint_tested(J), check_number("mu", mu, "> 0", lambda x: x > 0)
+    """(JᵀJ + μI)⁻¹ JᵀR, a P × P system (Tikhonov; Levenberg–Marquardt; SPEC 6.4).
+
+    Parameters
+    ----------
+    J : array, sparse matrix or operator of shape (M, P)
+    R : array of shape (M,)
+    mu : float > 0
+        μ, Tikhonov's regularisation parameter, the damping of Levenberg and Marquardt.
+
+    Returns
+    -------
+    array of shape (P,)
+
+    Raises
+    ------
+    RankError
+        μ is so small that the system is singular to working precision.
+
+    Examples
+    --------
+    >>> sr.natural_gradient.damped_primal(np.diag([1.0, 3.0]), [2.0, 10.0], mu=1.0)
+    array([1., 3.])
+    """
+    J = adjoint_tested(J)
+    mu = check_number("mu", mu, "> 0", lambda x: x > 0)
     c = scale(J, mu)
     R, e = vector("R", R, J.shape[0])
     J = Scaled(J, c)
@@ -73,8 +151,31 @@ def damped_primal(J: MatrixLike, R: ArrayLike, mu: float) -> Vector:
 
 @np.errstate(all="ignore")
 def damped_dual(J: MatrixLike, R: ArrayLike, mu: float) -> Vector:
-    """Jᵀ (JJᵀ + μI)⁻¹ R for μ > 0, an M × M system: the same x as `damped_primal`."""
-    J, mu = adjoint_tested(J), check_number("mu", mu, "> 0", lambda x: x > 0)
+    """Jᵀ (JJᵀ + μI)⁻¹ R, an M × M system: the same x as `damped_primal` (SPEC 6.4).
+
+    Parameters
+    ----------
+    J : array, sparse matrix or operator of shape (M, P)
+    R : array of shape (M,)
+    mu : float > 0
+        μ, Tikhonov's regularisation parameter, the damping of Levenberg and Marquardt.
+
+    Returns
+    -------
+    array of shape (P,)
+
+    Raises
+    ------
+    RankError
+        μ is so small that the system is singular to working precision.
+
+    Examples
+    --------
+    >>> sr.natural_gradient.damped_dual(np.diag([1.0, 3.0]), [2.0, 10.0], mu=1.0)
+    array([1., 3.])
+    """
+    J = adjoint_tested(J)
+    mu = check_number("mu", mu, "> 0", lambda x: x > 0)
     c = scale(J, mu)
     R, e = vector("R", R, J.shape[0])
     J = Scaled(J, c)
@@ -84,7 +185,32 @@ def damped_dual(J: MatrixLike, R: ArrayLike, mu: float) -> Vector:
 
 @np.errstate(all="ignore")
 def half_inverse(J: MatrixLike, g: ArrayLike, tau: float = 1e-6, solver: str = "dense") -> Vector:
-    """V S^{−1/2} Uᵀ g over σ > τσ_1: J the Jacobian of all outputs (B·C, P), g = ∂L/∂outputs of shape (B·C,)."""
+    """V S^{−1/2} Uᵀ g over σ > τσ_1, the half-inverse gradient (Schnell, Holl & Thuerey 2022).
+
+    Parameters
+    ----------
+    J : array, sparse matrix or operator of shape (B·C, P)
+        The Jacobian of all outputs.
+    g : array of shape (B·C,)
+        ∂L/∂outputs.
+    tau : float, 0 ≤ τ < 1
+    solver : str
+        See `sven_ref.truncated_pinv`.
+
+    Returns
+    -------
+    array of shape (P,)
+
+    Raises
+    ------
+    SolverFloorError
+        A σ that may be above τσ_1 lies below the floor of the solver (SPEC 3.7).
+
+    Examples
+    --------
+    >>> sr.natural_gradient.half_inverse(np.diag([1.0, 4.0]), [2.0, 4.0])
+    array([2., 2.])
+    """
     pinv = truncated_pinv(J, rtol=check_number("tau", tau, "≥ 0 and < 1", lambda x: 0 <= x < 1), solver=solver)
     U, V = pinv.vectors()
     g, e = vector("g", g, pinv.shape[1])
@@ -110,6 +236,7 @@ def exponent(c: float) -> int:
 
 
 def _symmetric(n: int, dtype: Dtype, apply: Product) -> ProductLinearOperator:
+    """An operator of shape (n, n) that is its own adjoint."""
     F = ProductLinearOperator((n, n), dtype, apply, apply, blocks=True)
     F.tested = True  # J's products are
     return F

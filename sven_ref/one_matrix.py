@@ -33,7 +33,8 @@ def derivative(fun: Function, recorded: Recorded, vjp: Product, theta: Vector, R
     not linear in its cotangent is refused, unless it is rounding that is not linear.
     """
     rng = np.random.default_rng(0)
-    u, v = rng.standard_normal(R.size).astype(R.dtype), rng.standard_normal(theta.size).astype(theta.dtype)
+    u = rng.standard_normal(R.size).astype(R.dtype)
+    v = rng.standard_normal(theta.size).astype(theta.dtype)
     sizes = 2.0 ** rng.uniform(0, SPREAD[min(R.dtype.itemsize, 8)], R.size)
     other = -np.copysign(sizes * rng.standard_normal(R.size), u).astype(R.dtype)  # what branches on size or sign shows
     even = alike(rng, R.size).astype(R.dtype)
@@ -73,7 +74,8 @@ def derivative(fun: Function, recorded: Recorded, vjp: Product, theta: Vector, R
 
 def shrinks(vjp: Product, u: Vector, JTu: Vector) -> str:
     """How Jᵀ(tu) differs from t Jᵀu for a small t, in words; "" where rounding or underflow explains it."""
-    info, t = np.finfo(u.dtype), u.dtype.type(TINY)
+    info = np.finfo(u.dtype)
+    t = u.dtype.type(TINY)
     small = vjp(t * u)
     vanishing = norm(JTu) * TINY < info.tiny / info.eps
     if vanishing or norm(small / t - JTu) <= INEXACT * norm(JTu):
@@ -83,7 +85,8 @@ def shrinks(vjp: Product, u: Vector, JTu: Vector) -> str:
 
 def is_rounding(vjp: Product, u: Vector) -> bool:
     """Whether all of Jᵀu is rounding error: of a linear VJP it scales by −4 to the bit, and by 3, 5 or 7 not at all."""
-    JTu, eps = np.array(vjp(u)), float(np.finfo(u.dtype).eps)
+    JTu = np.array(vjp(u))
+    eps = float(np.finfo(u.dtype).eps)
     off = max(norm(vjp(u * u.dtype.type(m)) / u.dtype.type(m) - JTu) for m in (3, 5, 7))
     return np.array_equal(vjp(-4 * u), -4 * JTu) and off > math.sqrt(eps) * norm(JTu)
 

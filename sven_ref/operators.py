@@ -84,7 +84,7 @@ class ProductLinearOperator(RealLinearOperator):
     ----------
     shape : tuple of int
         (M, P).
-    dtype : float32 or float64
+    dtype : float64 or float32
     jvp, vjp : callable or None
         (P,) -> (M,) and (M,) -> (P,). None where a subclass has them as methods.
     blocks : bool
@@ -113,6 +113,14 @@ class ProductLinearOperator(RealLinearOperator):
     ------
     NonFiniteError
         By every product, when a value of it is NaN or infinite.
+    ShapeError
+        By every product, when it has another length than `shape` says.
+
+    Examples
+    --------
+    >>> J = sr.ProductLinearOperator((1, 2), float, lambda v: v[:1] + v[1:], lambda u: np.repeat(u, 2))
+    >>> J @ np.array([1.0, 2.0]), J.T @ np.array([1.0]), J.counts
+    (array([3.]), array([1., 1.]), {'jvp': 1, 'vjp': 1})
     """
 
     tested = exact = factored = False
@@ -129,7 +137,8 @@ class ProductLinearOperator(RealLinearOperator):
     ) -> None:
         super().__init__(np.dtype(dtype), shape)
         if jvp and vjp:
-            self.jvp, self.vjp = jvp, vjp
+            self.jvp = jvp
+            self.vjp = vjp
         self.blocks = blocks
         self.eps = float(np.finfo(self.dtype).eps)
         self.gram_dtype = np.dtype(np.float64) if self.factored else self.dtype
@@ -188,7 +197,8 @@ class ProductLinearOperator(RealLinearOperator):
 
     def smaller_gram(self, c: float) -> LinearOperator:
         """The smaller of JJᵀ/c² and JᵀJ/c² as an operator, c a power of two."""
-        A, unit = Scaled(self, c), self.dtype.type(c)
+        A = Scaled(self, c)
+        unit = self.dtype.type(c)
 
         def left(u: Vector) -> Vector:
             return self.gram_matvec(u / unit) / unit
@@ -214,7 +224,8 @@ class ProductLinearOperator(RealLinearOperator):
         largest = float(np.abs(w).max())
         check_range(max(size, largest), self.dtype)
         require_adjoint(v, Jv, u, w, self.eps)
-        c, w = power_of_two(largest), np.asarray(w, np.float64)
+        c = power_of_two(largest)
+        w = np.asarray(w, np.float64)
         return power_of_two(c * float(np.linalg.norm(w / c) / np.linalg.norm(u)))
 
     def to_dense(self) -> Matrix:
@@ -259,8 +270,11 @@ class Scaled(ProductLinearOperator):
 
     def __init__(self, J: ProductLinearOperator, c: float) -> None:
         super().__init__(J.shape, J.dtype, None, None, blocks=True, counts=J.counts)
-        self.J, self.c = J, J.dtype.type(c)
-        self.tested, self.exact, self.eps = J.tested, J.exact, J.eps
+        self.J = J
+        self.c = J.dtype.type(c)
+        self.tested = J.tested
+        self.exact = J.exact
+        self.eps = J.eps
 
     def _matmat(self, V: Array) -> Array:
         return self.J._matmat(V) / self.c
@@ -274,8 +288,11 @@ class Restricted(ProductLinearOperator):
 
     def __init__(self, J: ProductLinearOperator, columns: Indices) -> None:
         super().__init__((J.shape[0], len(columns)), J.dtype, None, None, blocks=True, counts=J.counts)
-        self.J, self.columns = J, columns
-        self.tested, self.exact, self.eps = J.tested, J.exact, J.eps
+        self.J = J
+        self.columns = columns
+        self.tested = J.tested
+        self.exact = J.exact
+        self.eps = J.eps
 
     def _matmat(self, V: Array) -> Array:
         full = np.zeros((self.J.shape[1], *V.shape[1:]), self.dtype)
@@ -332,7 +349,9 @@ def mismatch(v: Vector, Jv: Vector, u: Vector, JTu: Vector, eps: float = 0.0, rt
     rtol = closeness(eps) if rtol is None else rtol
     c = power_of_two(max(float(np.abs(Jv).max()), float(np.abs(JTu).max())))
     v, Jv, u, JTu = (np.asarray(a, np.float64) for a in (v, Jv / Jv.dtype.type(c), u, JTu / JTu.dtype.type(c)))
-    left, right, size = Jv @ u, v @ JTu, norm(Jv) * norm(u) + norm(v) * norm(JTu)
+    left = Jv @ u
+    right = v @ JTu
+    size = norm(Jv) * norm(u) + norm(v) * norm(JTu)
     if abs(left - right) <= rtol * size:
         return ""
     float32 = eps < 1e-10 and abs(left - right) <= closeness(float(np.finfo(np.float32).eps)) * size
@@ -363,8 +382,10 @@ def adjoint_tested(J: MatrixLike) -> ProductLinearOperator:
 
     Raises
     ------
-    AdjointError : ⟨Jv, u⟩ ≠ ⟨v, Jᵀu⟩ for Gaussian u, v
-    ArgumentError : J has no rmatvec, or products so small that they have no digits
+    AdjointError
+        ⟨Jv, u⟩ ≠ ⟨v, Jᵀu⟩ for Gaussian u and v.
+    ArgumentError
+        J has no rmatvec, or products so small that they have no digits.
     """
     kind = type(J).__name__
     J = J if isinstance(J, ProductLinearOperator) else as_product_operator(J)
@@ -396,6 +417,28 @@ def as_product_operator(J: MatrixLike) -> ProductLinearOperator:
     copied, so that J stays what it is, and applied to blocks; operators column by column, so that one which hands out
     the same buffer twice does no harm. An operator must not change while what was made of it is in use. Integers and
     half precision are computed in float64.
+
+    Parameters
+    ----------
+    J : array, sparse matrix or operator of shape (M, P)
+
+    Returns
+    -------
+    ProductLinearOperator of shape (M, P)
+        J itself where it is one already.
+
+    Raises
+    ------
+    ArgumentError
+        J is of no real numbers, or nothing that has products.
+    ShapeError
+        J has not two dimensions, or one of them is 0.
+
+    Examples
+    --------
+    >>> J = sr.as_product_operator([[1, 2], [3, 4]])
+    >>> J.T @ np.array([1.0, 1.0]), J.dtype
+    (array([4., 6.]), dtype('float64'))
     """
     if isinstance(J, ProductLinearOperator):
         return J

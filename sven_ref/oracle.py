@@ -27,17 +27,41 @@ ACTIVATIONS: dict[str, tuple[Callable[[Array], Array], Callable[[Array], Array]]
 
 
 def _Phi(z: Array) -> Array:
+    """The normal distribution function, (1 + erf(z/√2))/2."""
     return (1 + erf(z / math.sqrt(2))) / 2
 
 
 def outputs_and_jacobian(net: MLP, theta: ArrayLike, x: Array) -> tuple[Array, Array]:
-    """f of shape (B, C) and ∂f/∂θ of shape (B, C, P), sample by sample and output by output."""
+    """Outputs and their derivatives by θ, sample by sample and output by output.
+
+    Parameters
+    ----------
+    net : MLP
+    theta : array of shape (P,)
+    x : array of shape (B, sizes[0])
+
+    Returns
+    -------
+    f : array of shape (B, C)
+    df : array of shape (B, C, P)
+        ∂f/∂θ, the backpropagated gradient of each output.
+
+    Examples
+    --------
+    >>> net = sr.MLP((1, 1), "identity")
+    >>> f, df = sr.oracle.outputs_and_jacobian(net, [2.0, 1.0], np.array([[3.0]]))
+    >>> f, df
+    (array([[7.]]), array([[[3., 1.]]]))
+    """
     arrays = flat.unravel(np.asarray(theta), net.shapes)
     phi, dphi = ACTIVATIONS[net.activation]
-    L, C = len(net.sizes) - 1, net.sizes[-1]
-    f, df = np.empty((len(x), C)), np.empty((len(x), C, net.n_params))
+    L = len(net.sizes) - 1
+    C = net.sizes[-1]
+    f = np.empty((len(x), C))
+    df = np.empty((len(x), C, net.n_params))
     for a, sample in enumerate(x):
-        xs, zs = [np.asarray(sample)], []
+        xs = [np.asarray(sample)]
+        zs = []
         for i in range(L):
             zs.append(xs[-1] @ arrays[2 * i] + arrays[2 * i + 1])
             xs.append(phi(zs[-1]) if i < L - 1 else zs[-1])
@@ -63,7 +87,29 @@ def residuals_and_jacobian(
     rows: str = "unsigned",
     m: int = 1,
 ) -> tuple[Vector, Matrix]:
-    """R of shape (M,) and J of shape (M, P): SPEC 2.1 to 2.5, term by term."""
+    """Residuals and their Jacobian, term by term (SPEC 2.1 to 2.5).
+
+    Parameters
+    ----------
+    net : MLP
+    theta : array of shape (P,)
+    x : array of shape (B, sizes[0])
+    y : array of shape (B, C), or of shape (B,) for labels
+    loss, kappa, rows, m
+        As of `sven_ref.Problem`; m is its `micro_batch`, and `rows` has no default that looks at the loss.
+
+    Returns
+    -------
+    R : array of shape (M,)
+    J : array of shape (M, P)
+
+    Examples
+    --------
+    >>> net = sr.MLP((1, 1), "identity")
+    >>> x, y = np.array([[3.0]]), np.array([[6.0]])
+    >>> sr.oracle.residuals_and_jacobian(net, [2.0, 1.0], x, y)
+    (array([1.]), array([[6., 2.]]))
+    """
     f, df = outputs_and_jacobian(net, theta, x)
     B, C = f.shape
     if loss == "cross_entropy":
@@ -74,11 +120,14 @@ def residuals_and_jacobian(
         if rows == "per_output":
             return r.reshape(B * C), df.reshape(B * C, -1)
         if rows == "signed":
-            r, dr = r[:, 0], df[:, 0]
+            r = r[:, 0]
+            dr = df[:, 0]
             slope = np.array([_slope(abs(t), kappa) for t in r])
             return np.sign(r) * np.abs(r) ** kappa, slope[:, None] * dr
-        ell, dell = (r**2).sum(1), 2 * np.einsum("bc,bcp->bp", r, df)
-    ell, dell = ell.reshape(-1, m).mean(1), dell.reshape(B // m, m, -1).mean(1)
+        ell = (r**2).sum(1)
+        dell = 2 * np.einsum("bc,bcp->bp", r, df)
+    ell = ell.reshape(-1, m).mean(1)
+    dell = dell.reshape(B // m, m, -1).mean(1)
     return ell ** (kappa / 2), np.array([_slope(t, kappa / 2) for t in ell])[:, None] * dell
 
 
@@ -88,10 +137,34 @@ def _slope(base: float, exponent: float) -> float:
 
 
 def truncated_pinv(J: Matrix, k: int | None = None, rtol: float = 1e-3, atol: float = 0.0) -> tuple[Matrix, Vector]:
-    """J⁺ of shape (P, M) and the kept σ: SPEC 3.1 and 3.2. σ ≤ 4ε√max(M, P) σ_1 are zero to working precision."""
+    """J⁺ = Σ v_i u_iᵀ/σ_i over the kept triplets, and their σ (SPEC 3.1, 3.2).
+
+    σ ≤ 4ε√max(M, P) σ_1 are zero to working precision.
+
+    Parameters
+    ----------
+    J : array of shape (M, P)
+    k : int ≥ 1 or None
+        At most k triplets are kept.
+    rtol, atol : float
+        σ_i is kept iff σ_i > rtol·σ_1 and σ_i > atol.
+
+    Returns
+    -------
+    J_pinv : array of shape (P, M)
+    kept : array of shape (q,)
+        The kept σ, descending.
+
+    Examples
+    --------
+    >>> J_pinv, kept = sr.oracle.truncated_pinv(np.diag([4.0, 2.0, 0.001]))
+    >>> J_pinv.diagonal(), kept
+    (array([0.25, 0.5 , 0.  ]), array([4., 2.]))
+    """
     U, s, Vt = np.linalg.svd(J, full_matrices=False)
     zero = 4 * np.finfo(s.dtype).eps * math.sqrt(max(J.shape)) * s[0]
-    pinv, kept = np.zeros(J.shape[::-1], s.dtype), []
+    pinv = np.zeros(J.shape[::-1], s.dtype)
+    kept = []
     for i in range(len(s) if k is None else min(k, len(s))):
         if s[i] > rtol * s[0] and s[i] > atol and s[i] > zero:
             pinv += np.outer(Vt[i], U[:, i]) / s[i]
@@ -102,12 +175,48 @@ def truncated_pinv(J: Matrix, k: int | None = None, rtol: float = 1e-3, atol: fl
 def step(
     theta: Vector, R: Vector, J: Matrix, lr: float, k: int | None = None, rtol: float = 1e-3, atol: float = 0.0
 ) -> Vector:
-    """θ − η J⁺ R: SPEC 4.1."""
+    """θ − η J⁺R (SPEC 4.1).
+
+    Parameters
+    ----------
+    theta : array of shape (P,)
+    R : array of shape (M,)
+    J : array of shape (M, P)
+    lr : float
+        η.
+    k, rtol, atol
+        See `truncated_pinv`.
+
+    Returns
+    -------
+    array of shape (P,)
+
+    Examples
+    --------
+    >>> theta, R, J = np.array([1.0, 1.0]), np.array([4.0, 2.0]), np.diag([4.0, 2.0])
+    >>> sr.oracle.step(theta, R, J, lr=0.5)
+    array([0.5, 0.5])
+    """
     return theta - lr * truncated_pinv(J, k, rtol, atol)[0] @ R
 
 
 def fisher(J: Matrix) -> Matrix:
-    """F = Σ_α J_α J_αᵀ of shape (P, P), a sum over samples of the outer products of their gradients."""
+    """F = Σ_α J_α J_αᵀ, a sum over samples of the outer products of their gradients (SPEC 6.1).
+
+    Parameters
+    ----------
+    J : array of shape (M, P)
+
+    Returns
+    -------
+    array of shape (P, P)
+
+    Examples
+    --------
+    >>> sr.oracle.fisher(np.array([[1.0, 2.0]]))
+    array([[1., 2.],
+           [2., 4.]])
+    """
     F = np.zeros((J.shape[1],) * 2)
     for row in J:
         F += np.outer(row, row)
@@ -115,11 +224,48 @@ def fisher(J: Matrix) -> Matrix:
 
 
 def natural_gradient(J: Matrix, R: Vector) -> Vector:
-    """F⁻¹ ∇L of shape (P,) for L = Σ R² (κ = 1): SPEC 6.1."""
+    """F⁻¹ ∇L for L = Σ R², κ = 1 (SPEC 6.1).
+
+    Parameters
+    ----------
+    J : array of shape (M, P)
+    R : array of shape (M,)
+
+    Returns
+    -------
+    array of shape (P,)
+
+    Raises
+    ------
+    numpy.linalg.LinAlgError
+        F is singular.
+
+    Examples
+    --------
+    >>> sr.oracle.natural_gradient(np.diag([1.0, 2.0]), np.array([1.0, 2.0]))
+    array([2., 2.])
+    """
     return np.linalg.solve(fisher(J), 2 * J.T @ R)
 
 
 def damped(J: Matrix, R: Vector, mu: float) -> Vector:
-    """(JᵀJ + μI)⁻¹ JᵀR, by the singular value decomposition: V diag(σ/(σ² + μ)) Uᵀ R. SPEC 6.4."""
+    """(JᵀJ + μI)⁻¹ JᵀR by the singular value decomposition, V diag(σ/(σ² + μ)) UᵀR (Tikhonov; SPEC 6.4).
+
+    Parameters
+    ----------
+    J : array of shape (M, P)
+    R : array of shape (M,)
+    mu : float > 0
+        μ.
+
+    Returns
+    -------
+    array of shape (P,)
+
+    Examples
+    --------
+    >>> sr.oracle.damped(np.diag([1.0, 3.0]), np.array([2.0, 10.0]), mu=1.0)
+    array([1., 3.])
+    """
     U, s, Vt = np.linalg.svd(J, full_matrices=False)
     return Vt.T @ (s / (s**2 + mu) * (U.T @ R))

@@ -56,22 +56,33 @@ def cut(t: Triplets, k: int, rtol: float, atol: float) -> int:
 def truncated_pinv(
     J: MatrixLike, k: int | None = None, rtol: float = 1e-3, atol: float = 0.0, solver: str = "svds", rng: Rng = 0
 ) -> TruncatedPinv:
-    """J⁺ of shape (P, M) from J of shape (M, P): an array, sparse matrix or LinearOperator.
+    """J⁺ of shape (P, M) over the largest triplets of J (SPEC 3.1): J⁺R is the minimum-norm solution of J_q x = P_q R.
 
     Parameters
     ----------
-    k : int ≥ 1 or None
-        At most k triplets; None or more than min(M, P): as many as the cut keeps.
-    rtol, atol : 0 ≤ rtol < 1, atol ≥ 0
+    J : array, sparse matrix or operator of shape (M, P)
+    k : int ≥ 1 or None, at most k triplets; None or more than min(M, P): as many as the cut keeps
+    rtol, atol : float, 0 ≤ rtol < 1, atol ≥ 0
         Keep σ_i > rtol·σ_1 and σ_i > atol. σ below an unsquared solver's floor counts as zero.
-    solver : "svds", "dense", "gram", "tsqr", "randomized" or "auto"; see `sven_ref.solvers`
+    solver : str, "svds", "dense", "gram", "tsqr", "randomized" or "auto"; see `sven_ref.solvers`
     rng : seed or Generator, for the start vector
+
+    Returns
+    -------
+    TruncatedPinv of shape (P, M)
 
     Raises
     ------
     SolverFloorError
         A σ that may have to be kept lies below the floor of a solver that squares J (SPEC 3.7).
     ArgumentError, NonFiniteError, AdjointError, ConvergenceError
+        An argument is not allowed; J is not finite; its products are of two matrices; `randomized` does not converge.
+
+    Examples
+    --------
+    >>> J_pinv = sr.truncated_pinv(np.diag([4.0, 2.0, 0.001]))
+    >>> J_pinv @ np.array([4.0, 4.0, 4.0]), J_pinv.rank
+    (array([1., 2., 0.]), 2)
     """
     J = adjoint_tested(J)
     if type(rng) is not int or rng < 0:
@@ -109,7 +120,8 @@ def check_attained(J_pinv: TruncatedPinv, t: Triplets) -> None:
     The floor trusts sums to err at random. A sum of L equal terms, one after another, errs up to Lε, ε that of the
     dtype of the sums; so what lies below (Lε)^½ σ_1 is looked at, by one product.
     """
-    s, q = J_pinv.s[:, 0], J_pinv.rank
+    s = J_pinv.s[:, 0]
+    q = J_pinv.rank
     if not t.squared or q == 0 or s[-1] > math.sqrt(float(np.finfo(t.sums).eps) * max(J_pinv.shape)) * s[0]:
         return
     J = J_pinv.J_over_c
@@ -126,12 +138,9 @@ class Certificate(NamedTuple):
 
     Attributes
     ----------
-    left : float
-        Largest ‖Jᵀ u_i − σ_i v_i‖ over σ_1.
-    right : float
-        Largest ‖J v_i − σ_i u_i‖ over σ_1.
-    orthogonality : float
-        Largest entry of |UᵀU − I| and |VᵀV − I|.
+    left : float, the largest ‖Jᵀ u_i − σ_i v_i‖ over σ_1
+    right : float, the largest ‖J v_i − σ_i u_i‖ over σ_1
+    orthogonality : float, the largest entry of |UᵀU − I| and |VᵀV − I|
     """
 
     left: float
@@ -144,17 +153,19 @@ class TruncatedPinv(RealLinearOperator):
 
     Attributes
     ----------
-    rank : int
-        q, how many triplets are kept.
-    singular_values : array of shape (q,)
-        σ_1 ≥ … ≥ σ_q, those kept.
+    rank : int, q, how many triplets are kept
+    singular_values : array of shape (q,), σ_1 ≥ … ≥ σ_q, those kept
     spectrum : array
         All σ the solver returned, before the cut, descending: σ_1 … σ_{k+1} at least, where they are not all zero, or
         with k = None those down to the first below the cut.
-    gap : float
-        σ_{q+1}/σ_q; the update is unique iff it is below 1 (SPEC 3.5). 0 where nothing is cut or nothing kept.
-    solver : str
-        The solver that did the work, which may be the documented stand-in for the one asked for.
+    gap : float, σ_{q+1}/σ_q; the update is unique iff it is below 1 (SPEC 3.5). 0 where nothing is cut or kept
+    solver : str, who did the work, which may be the documented stand-in for the one asked for
+
+    Examples
+    --------
+    >>> J_pinv = sr.truncated_pinv(np.diag([4.0, 2.0, 1.0]), k=2, solver="dense")
+    >>> J_pinv.singular_values, J_pinv.gap, J_pinv.certificate()
+    (array([4., 2.]), 0.5, Certificate(left=0.0, right=0.0, orthogonality=0.0))
     """
 
     def __init__(self, J: ProductLinearOperator, t: Triplets, q: int) -> None:
@@ -195,7 +206,8 @@ class TruncatedPinv(RealLinearOperator):
         product = true_size("product with the pseudoinverse", product, later, self.dtype)
         return product.reshape(-1, *x.shape[1:])
 
-    _matvec, _rmatvec = _matmat, _rmatmat
+    _matvec = _matmat
+    _rmatvec = _rmatmat
 
     @np.errstate(all="ignore")
     def project(self, R: ArrayLike) -> Vector:

@@ -30,7 +30,7 @@ from .losses import LOSSES, SQUARES, check_outputs, cross_entropy, power, signed
 from .nets.mlp import MLP
 from .operators import ProductLinearOperator
 from .residuals import Residuals
-from .tape import evaluate, name_of, returned, users_code, vjp_and_value
+from .tape import described, evaluate, name_of, returned, users_code, vjp_and_value
 
 Model = Callable[[Vector, Array], Array]  # (θ, x) -> outputs of shape (B, C)
 Loss = Callable[[Array, Array], Vector]  # (outputs, y) -> ℓ of shape (B,)
@@ -54,7 +54,6 @@ class Conditions(Residuals):
     Examples
     --------
     >>> import autograd.numpy as anp
-    >>> import sven_ref as sr
     >>> circle_and_line = sr.Conditions(lambda theta: anp.array([theta @ theta - 1, theta[0] - theta[1]]))
     >>> theta, info = sr.step(circle_and_line, [1.0, 0.5], None, lr=1)
     >>> info.rank
@@ -78,8 +77,7 @@ class Conditions(Residuals):
             given = self.needs_batch or (self.takes_batch and own is not None)  # a default stays where batch is None
             return self.fun(theta, own) if given else self.fun(theta)
 
-        residuals.describe = self.describe  # type: ignore[attr-defined]
-        return residuals
+        return described(residuals, self.describe)
 
     def describe(self) -> str:
         """The function's name."""
@@ -96,20 +94,21 @@ class Problem(Residuals):
     loss : str or callable
         "squared_error", Σ_c (f_c − y_c)² with y of shape (B, C); "label_regression", Σ_c (f_c − [c = y])², and
         "cross_entropy", with integer y of shape (B,); or loss(outputs, y) -> (B,), per-sample losses ≥ 0.
-    kappa : float > 0
-        Exponent of the decomposition; 2 as released, 1 is the one the theory is about (SPEC 2.6).
+    kappa : float > 0, exponent of the decomposition; 2 as released, 1 is the one the theory is about (SPEC 2.6).
     rows : None, "unsigned", "signed" or "per_output"
         None: signed where the loss is the square of one scalar per sample, else unsigned. Signed and unsigned rows
         give the same update where no residual is zero.
-    micro_batch : int ≥ 1
-        m: how many consecutive samples share a row; must divide B.
+    micro_batch : int ≥ 1, m, how many consecutive samples share a row; must divide B.
 
     A batch is (x, y), arrays with samples first; floats are cast to θ's dtype.
 
+    Raises
+    ------
+    ArgumentError
+        An option is not allowed, or options do not go together.
+
     Examples
     --------
-    >>> import numpy as np
-    >>> import sven_ref as sr
     >>> problem = sr.Problem(sr.MLP((1, 8, 1)), "squared_error")
     >>> x = np.linspace(-1, 1, 4)[:, None]
     >>> R, J = problem.linearise(problem.model.init(rng=0), (x, x**2))
@@ -117,9 +116,7 @@ class Problem(Residuals):
     ((4,), (4, 25))
     """
 
-    def __new__(
-        cls, model: Model | None = None, *args: object, residuals: Function | None = None, **options: object
-    ) -> Any:
+    def __new__(cls, model: object = None, *args: object, residuals: Any = None, **options: object) -> Any:
         """`Problem(residuals=fun)` is the old name of `Conditions(fun)`."""
         if residuals is None:
             return super().__new__(cls)
@@ -150,7 +147,9 @@ class Problem(Residuals):
         if not callable(loss):
             check_choice("loss", loss, LOSSES)
         check_choice("rows", rows, ROWS)
-        self.model, self.loss, self.rows = model, loss, rows
+        self.model = model
+        self.loss = loss
+        self.rows = rows
         self.kappa = check_number("kappa", kappa, "> 0", lambda x: x > 0)
         self.micro_batch = check_integer("micro_batch", micro_batch)
         if rows in ("signed", "per_output") and (self.micro_batch != 1 or callable(loss) or loss not in SQUARES):
@@ -200,8 +199,7 @@ class Problem(Residuals):
             x, y = map(np.array, self.arrays(theta, batch))  # copies: a batch's buffer may be filled anew
             return self.residuals_of(self.model(theta, x), y)
 
-        residuals.describe = self.describe  # type: ignore[attr-defined]
-        return residuals
+        return described(residuals, self.describe)
 
     def function(self, batch: Any) -> Function:
         """The old name of `residual_function`."""
@@ -215,8 +213,7 @@ class Problem(Residuals):
             x, y = map(np.array, self.arrays(theta, batch))
             return anp.mean(self.losses_of(self.model(theta, x), y))
 
-        loss.describe = self.describe  # type: ignore[attr-defined]
-        return loss
+        return described(loss, self.describe)
 
     def describe(self) -> str:
         """What messages call the functions that R is made by."""
@@ -232,8 +229,7 @@ class Problem(Residuals):
         def losses(theta: Vector) -> Vector:
             return self.losses_of(self.model(theta, x), y)
 
-        losses.describe = self.describe  # type: ignore[attr-defined]
-        return evaluate(losses, theta)
+        return evaluate(described(losses, self.describe), theta)
 
     @np.errstate(all="ignore")
     def linearise(self, theta: ArrayLike, batch: Any) -> tuple[Vector, ProductLinearOperator]:
@@ -251,7 +247,7 @@ class Problem(Residuals):
         def residuals_of(f: Array) -> Vector:
             return self.residuals_of(f, y if trusted else np.array(y))  # a loss of one's own may write to it
 
-        residuals_of.describe = self.describe  # type: ignore[attr-defined]
+        residuals_of.describe = self.describe  # type: ignore[attr-defined]  # a call less on the short way
         per_output = self.rows == "per_output"
         R, J = factored_jacobian(self.model, theta, x, residuals_of, self.micro_batch, per_output, trusted)
         return (R, J) if J is not None else linearise(self.residual_function(batch), theta)
@@ -267,9 +263,8 @@ class Problem(Residuals):
         def loss_of(f: Array) -> Array:
             return anp.mean(self.losses_of(f, np.array(y) if callable(self.loss) else y))
 
-        loss_of.describe = self.describe  # type: ignore[attr-defined]
         f, inputs, slopes = self.model.forward_with_slopes(theta, x)
-        vjp, loss, on_tape = vjp_and_value(loss_of, f, theta)
+        vjp, loss, on_tape = vjp_and_value(described(loss_of, self.describe), f, theta)
         with users_code(loss_of, theta):
             g = vjp(np.ones_like(loss))
         signals = self.model.backpropagate(theta, slopes, g)

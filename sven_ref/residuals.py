@@ -18,7 +18,7 @@ from .arguments import check_finite, check_theta
 from .jacobian import linearise
 from .one_matrix import warn_independent
 from .operators import ProductLinearOperator
-from .tape import check_residuals, evaluate, vjp_and_value
+from .tape import check_residuals, described, evaluate, vjp_and_value
 
 
 class Residuals:
@@ -75,8 +75,7 @@ class Residuals:
         def loss(theta: Vector) -> Array:
             return anp.mean(residuals(theta) ** 2)
 
-        loss.describe = self.describe  # type: ignore[attr-defined]
-        return loss
+        return described(loss, self.describe)
 
     def _loss_and_gradient(self, theta: Vector, loss: Array, gradient: Vector, on_tape: bool) -> tuple[float, Vector]:
         if not on_tape:

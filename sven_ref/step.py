@@ -26,15 +26,26 @@ from .subsets import draw_columns
 class StepInfo:
     """What one step did.
 
-    rank : q, triplets kept; 0 where J = 0 (or R's rows are all satisfied), and then θ' = θ
-    singular_values : the kept σ, descending; spectrum : all that were computed, before the cut
-    gap : σ_{q+1}/σ_q, below 1 iff the update is unique
-    residuals : R of shape (M,) before the step; residual_norm : ‖R‖
-    predicted_norm : ‖R − η P_q R‖; actual_norm : ‖R(θ')‖ on the same batch, where asked for
-    update_norm : ‖θ' − θ‖ = η‖J⁺R‖
-    solver : the solver that did the work
-    n_jvp, n_vjp : products with J and Jᵀ, one per column
-    columns : indices of the parameters that could move, ascending; None for all
+    Attributes
+    ----------
+    rank : int, q, triplets kept; 0 where J = 0 (or R's rows are all satisfied), and then θ' = θ
+    singular_values : array of shape (q,), the kept σ, descending
+    spectrum : array, all σ that were computed, before the cut
+    gap : float, σ_{q+1}/σ_q, below 1 iff the update is unique
+    residuals : array of shape (M,), R before the step
+    residual_norm : float, ‖R‖
+    predicted_norm : float, ‖R − η P_q R‖
+    actual_norm : float or None, ‖R(θ')‖ on the same batch, where asked for
+    update_norm : float, ‖θ' − θ‖ = η‖J⁺R‖
+    solver : str, who did the work
+    n_jvp, n_vjp : int, products with J and Jᵀ, one per column
+    columns : array of int or None, indices of the parameters that could move, ascending; None for all
+
+    Examples
+    --------
+    >>> _, info = sr.step(sr.Conditions(lambda theta: theta**2 - 4), [3.0], None, lr=1)
+    >>> info.residual_norm, info.predicted_norm, info.rank, info.solver
+    (5.0, 0.0, 1, 'dense')
     """
 
     rank: int
@@ -66,15 +77,28 @@ def update(
     columns: ArrayLike | None = None,
     rng: Rng = 0,
 ) -> tuple[Vector, TruncatedPinv, float]:
-    """θ' = θ − η J⁺R, J⁺, and ‖θ' − θ‖: the step itself, for R and J that are given (SPEC 4.1).
+    """θ' = θ − η J⁺R: the step itself, for R and J that are given (SPEC 4.1).
 
     Parameters
     ----------
-    theta : (P,), never written to
-    R, J : (M,) and (M, P), an array, sparse matrix or operator
-    lr : η ≥ 0
-    k, rtol, atol, solver, rng : see `truncated_pinv`
+    theta : array of shape (P,), never written to
+    R : array of shape (M,)
+    J : array, sparse matrix or operator of shape (M, P)
+    lr : float, η ≥ 0
+    k, rtol, atol, solver, rng : see `truncated_pinv`, which says what is raised, too
     columns : ascending indices of the parameters that may move; None for all. J⁺ is that of J[:, columns]
+
+    Returns
+    -------
+    theta : array of shape (P,), θ'
+    J_pinv : TruncatedPinv, J⁺
+    size : float, ‖θ' − θ‖
+
+    Examples
+    --------
+    >>> theta, J_pinv, size = sr.update([1.0, 1.0], [3.0, 4.0], np.diag([3.0, 2.0]), lr=0.5)
+    >>> theta.round(6) + 0.0, round(size, 6)
+    (array([0.5, 0. ]), 1.118034)
     """
     lr = check_number("lr", lr, "≥ 0", lambda x: x >= 0)
     J = adjoint_tested(J)
@@ -112,20 +136,34 @@ def step(
     rng: Rng = 0,
     actual: bool = False,
 ) -> tuple[Vector, StepInfo]:
-    """θ of shape (P,) -> (θ', StepInfo). θ itself is never written to, whatever is raised.
+    """One Sven step at (θ, batch) (SPEC 4).
 
     Parameters
     ----------
-    lr : η ≥ 0
-    k, rtol, atol, solver : the cut, see `truncated_pinv`
+    problem : Problem, Conditions or ShardedProblem
+    theta : array of shape (P,), never written to, whatever is raised
+    batch : what the problem takes: arrays (x, y), samples first
+    lr : float, η ≥ 0
+    k, rtol, atol, solver : the cut, see `truncated_pinv`, which says what is raised, too
     param_fraction, mask : 0 < f ≤ 1 and "elementwise" or "rows", see `draw_columns`
     rng : seed or Generator of the subset and the solver's start vector; the same seed gives the same step
-    actual : also evaluate ‖R(θ')‖, one more forward pass
+    actual : bool, also evaluate ‖R(θ')‖, one more forward pass
+
+    Returns
+    -------
+    theta : array of shape (P,), θ'
+    info : StepInfo
 
     Warns
     -----
     IndependentOfThetaWarning
         Autograd sees no path from θ to R, or to some of its rows (SPEC 2.7): no step moves them.
+
+    Examples
+    --------
+    >>> theta, info = sr.step(sr.Conditions(lambda theta: theta**2 - 4), [1.0, 4.0], None, lr=1)
+    >>> theta
+    array([2.5, 2.5])
     """
     lr = check_number("lr", lr, "≥ 0", lambda x: x >= 0)
     if not isinstance(problem, Residuals):
@@ -167,6 +205,20 @@ class Sven:
 
     Step t draws from a generator of its own, seeded by (seed, t): a step that raises changes nothing, and a run resumed
     at `n_steps` = t goes on as if never interrupted.
+
+    Parameters
+    ----------
+    lr, k, rtol, atol, solver, param_fraction, mask : see `step`
+    seed : int ≥ 0
+    n_steps : int ≥ 0, steps taken
+
+    Examples
+    --------
+    >>> opt, theta = sr.Sven(lr=1), [3.0]
+    >>> for _ in range(5):
+    ...     theta, info = opt.step(sr.Conditions(lambda theta: theta**2 - 4), theta, batch=None)
+    >>> theta, opt.n_steps
+    (array([2.]), 5)
     """
 
     lr: float

@@ -13,7 +13,7 @@ what is not finite is refused by checks. An exception of its own keeps its trace
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import count
 from typing import Any, NamedTuple
@@ -64,6 +64,12 @@ def name_of(fun: object) -> str:
     if describe := getattr(fun, "describe", None):
         return str(describe())
     return str(getattr(fun, "__qualname__", None) or type(fun).__name__).rpartition("<locals>.")[2]
+
+
+def described(fun: Function, describe: Callable[[], str]) -> Function:
+    """`fun`, which messages call what `describe` says."""
+    fun.describe = describe  # type: ignore[attr-defined]  # functions have room for attributes
+    return fun
 
 
 @contextmanager

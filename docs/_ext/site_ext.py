@@ -139,37 +139,11 @@ def display_math(self: Any, node: nodes.math_block) -> None:
 
 
 def on_docstring(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
-    """A docstring as this project writes them, as reStructuredText. A module's is shown as it stands."""
+    """A module's docstring is shown as it stands. In the others, which Napoleon reads next, `code` is a literal."""
     if what == "module":
         lines[:] = ["::", "", *(f"    {line}" for line in lines), ""]
-        return
-    result: list[str] = []
-    paragraph_of_fields = in_section = example = False
-    for i, line in enumerate(lines):
-        blank_before = i == 0 or not lines[i - 1].strip()
-        in_section |= line.startswith("----")
-        example = bool(line.strip()) and (example or line.startswith(">>>"))  # with what it prints, as it stands
-        header = i + 1 < len(lines) and lines[i + 1].startswith("----")
-        if in_section and blank_before and line.strip() and not header and not re.match(r"\s|[\w, ]+ : ", line):
-            result.append("")  # two empty lines end a section of parameters
-        if line.startswith("    ") and blank_before and (not result or not result[-1].startswith("    ")):
-            result += ["::", ""]
-        if blank_before:
-            paragraph_of_fields = bool(re.match(r"[\w, ]+ : ", line)) and "----" not in "".join(lines)
-        if paragraph_of_fields and line.strip():
-            line = f"| {line}" if re.match(r"[\w, ;:]+ : ", line) else f"  {line.strip()}"
-        as_it_stands = example or (line.startswith("    ") and not in_section)
-        result.append(line if as_it_stands else escaped(line))
-    lines[:] = [*result, ""]
-
-
-def escaped(line: str) -> str:
-    """`code` as literals; outside of it no character has a meaning for reStructuredText."""
-    parts = re.split(r"(`[^`]+`)", line)
-    plain = [re.sub(r"(?<=\w)_(?=\W|$)|(?<!^)[|*]", r"\\\g<0>", part) for part in parts]
-    return "".join(
-        f"``{part.strip('`')}``" if part.startswith("`") else text for part, text in zip(parts, plain, strict=True)
-    )
+    else:
+        lines[:] = [re.sub(r"`([^`]+)`", r"``\1``", line) if "``" not in line else line for line in lines]
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

@@ -56,7 +56,8 @@ class LayeredLinearOperator(BlocksLinearOperator):
     def __init__(
         self, inputs: Sequence[Matrix], signals: Sequence[Matrix], m: int = 1, counts: dict[str, int] | None = None
     ) -> None:
-        self.layers, end = [], 0
+        self.layers = []
+        end = 0
         for x, g in zip(inputs, signals, strict=True):
             self.layers.append(Layer(x, g, slice(end, end + x.shape[1] * g.shape[1])))
             end += x.shape[1] * g.shape[1]
@@ -191,7 +192,8 @@ class LayeredLinearOperator(BlocksLinearOperator):
     def restrict(self, columns: ArrayLike) -> ProductLinearOperator:
         """J[:, columns]: factors again where each layer keeps whole output units, else `ColumnsLinearOperator`."""
         columns = check_columns(columns, self.shape[1])
-        inputs, signals = [], []
+        inputs = []
+        signals = []
         for x, g, at in self.layers:
             local = columns[(at.start <= columns) & (at.stop > columns)] - at.start
             units = np.unique(local % g.shape[1])

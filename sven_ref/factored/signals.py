@@ -61,4 +61,5 @@ def factored_jacobian(
         warn_independent(name_of(residuals_of))
     if per_output:
         g = (g[:, :, None] * np.eye(g.shape[1], dtype=g.dtype)).reshape(g.size, -1)
-    return in_dtype(R, theta.dtype, residuals_of), LayeredLinearOperator(inputs, net.backpropagate(theta, slopes, g), m)
+    R = R if R.dtype == theta.dtype else in_dtype(R, theta.dtype, residuals_of)
+    return R, LayeredLinearOperator(inputs, net.backpropagate(theta, slopes, g), m)

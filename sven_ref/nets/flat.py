@@ -33,7 +33,9 @@ def ravel(arrays: Sequence[Array]) -> Vector:
 
 def unravel(theta: Vector, shapes: Shapes) -> list[Array]:
     """θ of shape (P,) -> arrays of the given shapes, in order. The inverse of `ravel`."""
-    arrays, start, of = [], 0, part if isbox(theta) else part.fun  # what is not traced needs no tape
+    arrays = []
+    start = 0
+    of = part if isbox(theta) else part.fun  # what is not traced needs no tape
     for shape in shapes:
         arrays.append(of(theta, start, shape))
         start += math.prod(shape)

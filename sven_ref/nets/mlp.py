@@ -86,12 +86,27 @@ class MLP:
     ----------
     sizes : sequence of int
         Widths from input to output, e.g. (1, 16, 16, 16, 1); at least two.
-    activation : "tanh", "relu", "gelu" (exact, by erf), "sine" or "identity"
+    activation : str
+        "tanh", "relu", "gelu" (exact, by erf), "sine" or "identity".
 
     Raises
     ------
     ArgumentError
         A width that is not a positive integer, fewer than two widths, an unknown activation.
+
+    Attributes
+    ----------
+    n_params : int
+        P, the length of θ.
+    shapes : list of tuple
+        The shapes of W_1, b_1, W_2, b_2, …
+
+    Examples
+    --------
+    >>> net = sr.MLP((2, 3, 1), "tanh")
+    >>> theta = net.init(rng=0)
+    >>> theta.shape, net(theta, np.ones((5, 2))).shape
+    ((13,), (5, 1))
     """
 
     def __init__(self, sizes: Sequence[int], activation: str = "gelu") -> None:
@@ -107,8 +122,24 @@ class MLP:
         return f"MLP({self.sizes}, activation={self.activation!r})"
 
     def init(self, rng: Rng = 0, dtype: DtypeLike = np.float64) -> Vector:
-        """θ of shape (P,): W_l and b_l uniform in ±1/√in, drawn layer by layer. `rng`: a seed or a Generator."""
-        dtype, rng = check_dtype(dtype), as_generator(rng)
+        """θ of shape (P,): W_l and b_l uniform in ±1/√in, drawn layer by layer (PyTorch's default).
+
+        Parameters
+        ----------
+        rng : seed or Generator
+        dtype : float64 or float32
+
+        Returns
+        -------
+        array of shape (P,)
+
+        Raises
+        ------
+        ArgumentError
+            `rng` is no seed, or `dtype` is neither of the two.
+        """
+        dtype = check_dtype(dtype)
+        rng = as_generator(rng)
         bounds = [1 / math.sqrt(n_in) for n_in in self.sizes[:-1] for _ in "Wb"]
         draws = [rng.uniform(-b, b, shape) for b, shape in zip(bounds, self.shapes, strict=True)]
         return flat.ravel(draws).astype(dtype)
@@ -123,7 +154,8 @@ class MLP:
         """[W_1; b_1], … of shape (in + 1, out): the layers of θ as matrices."""
         if np.shape(theta) != (self.n_params,):
             raise ShapeError(f"theta has shape {np.shape(theta)}: must be ({self.n_params},) for {self!r}")
-        layers, start = [], 0
+        layers = []
+        start = 0
         for n_in, n_out in pairwise(self.sizes):
             stop = start + (n_in + 1) * n_out
             layers.append(theta[start:stop].reshape(n_in + 1, n_out))
@@ -145,7 +177,8 @@ class MLP:
             raise ShapeError(f"x has shape {np.shape(x)}: must be (B, {self.sizes[0]}), samples first")
         arrays = self.arrays(theta)
         phi = ACTIVATIONS[self.activation]
-        inputs, z = [x], affine(x, *arrays[:2])
+        inputs = [x]
+        z = affine(x, *arrays[:2])
         for W, b in zip(arrays[2::2], arrays[3::2], strict=True):
             inputs.append(phi(z))
             z = affine(inputs[-1], W, b)

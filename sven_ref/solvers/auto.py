@@ -60,6 +60,20 @@ def plan(J: ProductLinearOperator, k: int) -> tuple[str, ...]:
 
     From factors: `gram`, or ARPACK where k is so small against n that 5k + 20 product pairs cost less than the Gram
     matrix and its n³; `tsqr` after either. By products alone: `dense` where it is as cheap, else ARPACK.
+
+    Parameters
+    ----------
+    J : ProductLinearOperator of shape (M, P)
+    k : int, 1 ≤ k ≤ min(M, P)
+
+    Returns
+    -------
+    tuple of str
+
+    Examples
+    --------
+    >>> sr.solvers.plan(sr.as_product_operator(np.ones((100, 200))), k=3)
+    ('svds', 'randomized', 'dense')
     """
     M, P = J.shape
     n = min(M, P)

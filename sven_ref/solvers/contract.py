@@ -39,7 +39,31 @@ DENSE = 1 << 26  # numbers of a dense J, at most
 
 @dataclass(frozen=True)
 class Triplets:
-    """Triplets of J/c: U (M, r) or None, s (r,) descending, Vt (r, P) or None; who found them, how finely."""
+    """The triplets that a solver found, of J/c, and how finely.
+
+    Attributes
+    ----------
+    U : array of shape (M, r), or None where Vt alone is known
+    s : array of shape (r,)
+        σ/c, descending.
+    Vt : array of shape (r, P), or None where U alone is known
+    c : float
+        A power of two.
+    solver : str
+        Who found them.
+    floor : float
+        The σ/σ_1 below which this solver can't tell a singular value from zero (SPEC 3.7).
+    squared : bool
+        Whether J was squared, so that what is below the floor may be anything.
+    sums : dtype
+        What a squared matrix was summed in.
+
+    Examples
+    --------
+    >>> t = sr.solvers.gram(sr.as_product_operator(np.diag([4.0, 2.0])), k=1)
+    >>> t.Vt is None, t.squared
+    (True, True)
+    """
 
     U: Matrix | None
     s: Vector
@@ -48,7 +72,7 @@ class Triplets:
     solver: str
     floor: float
     squared: bool
-    sums: DtypeLike = np.float64  # the dtype that a squared matrix was summed in
+    sums: DtypeLike = np.float64
 
 
 def resolution(J: ProductLinearOperator, dtype: DtypeLike, sigma_1: float) -> float:

@@ -17,10 +17,35 @@ from .contract import Triplets, resolution, svd, zero_triplets
 
 
 def randomized(J: ProductLinearOperator, k: int, rng: Rng = 0, oversample: int = 10) -> Triplets:
-    """The k + 1 largest triplets of J, certified.
+    """The k + 1 largest triplets of J by Rayleigh–Ritz in a block Krylov space, certified.
 
     While a residual ‖J v_i − σ_i u_i‖ exceeds the floor, the residuals are added to Q. A spectrum that does not decay
     would make Q as large as J: beyond 4 (k + oversample) columns that is refused.
+
+    Parameters
+    ----------
+    J : ProductLinearOperator of shape (M, P)
+    k : int, 1 ≤ k ≤ min(M, P)
+        How many triplets may be kept.
+    rng : seed or Generator
+        It draws Ω.
+    oversample : int ≥ 0
+        How many columns Ω has beyond k.
+
+    Returns
+    -------
+    Triplets
+
+    Raises
+    ------
+    ConvergenceError
+        The spectrum decays too slowly for that many columns.
+
+    Examples
+    --------
+    >>> t = sr.solvers.randomized(sr.as_product_operator(np.diag([4.0, 2.0, 1.0])), k=2)
+    >>> t.c * t.s
+    array([4., 2., 1.])
     """
     M, P = J.shape
     c = J.scale(rng)
@@ -33,7 +58,9 @@ def randomized(J: ProductLinearOperator, k: int, rng: Rng = 0, oversample: int =
     while True:
         right, T = scipy.linalg.qr(W, mode="economic")  # QᵀJ = Tᵀ rightᵀ, T small
         U, s, Vt = svd(T.T)
-        U, s, V = Q @ U[:, :wanted], s[:wanted], right @ Vt[:wanted].T
+        U = Q @ U[:, :wanted]
+        s = s[:wanted]
+        V = right @ Vt[:wanted].T
         E = A.matmat(V) - U * s
         r = Q.shape[1]
         floor = resolution(J, J.dtype, float(s[0]) * c)
@@ -45,4 +72,5 @@ def randomized(J: ProductLinearOperator, k: int, rng: Rng = 0, oversample: int =
                 f"its singular values decay too slowly; use solver='svds' or 'dense'"
             )
         new = np.linalg.qr(np.hstack([Q, E]))[0][:, r:M]
-        Q, W = np.hstack([Q, new]), np.hstack([W, A.rmatmat(new)])
+        Q = np.hstack([Q, new])
+        W = np.hstack([W, A.rmatmat(new)])

@@ -26,11 +26,30 @@ FIRST = 16  # triplets that are asked for where k is left open
 
 
 def svds(J: ProductLinearOperator, k: int, rng: Rng = 0, restarts: int | None = None) -> Triplets:
-    """The k + 1 largest triplets of J.
+    """The k + 1 largest triplets of J by implicitly restarted Lanczos.
 
     ARPACK can't give all n triplets: k + 1 ≥ n takes `tsqr`, and so does a spectrum on which it does not converge. A
     Krylov space may also miss copies of a repeated σ; `misses_a_copy` looks for them, and what is found missing is for
     `tsqr` too.
+
+    Parameters
+    ----------
+    J : ProductLinearOperator of shape (M, P)
+    k : int, 1 ≤ k ≤ min(M, P)
+        How many triplets may be kept.
+    rng : seed or Generator
+        It draws the start vectors.
+
+    Returns
+    -------
+    Triplets
+        Those of the solver that did the work, which it names.
+
+    Examples
+    --------
+    >>> t = sr.solvers.svds(sr.as_product_operator(np.diag([8.0, 4.0, 2.0, 1.0])), k=2)
+    >>> t.solver, (t.c * t.s).round(6)
+    ('svds', array([8., 4., 2.]))
     """
     M, P = J.shape
     if k + 1 >= min(M, P):

@@ -22,6 +22,26 @@ def tsqr(J: ProductLinearOperator, k: int, rng: Rng = 0) -> Triplets:
     """All min(M, P) triplets of J from its factors, in float64; an operator without factors takes `dense`.
 
     Blocks are made one at a time, for left vectors after the factors are compressed.
+
+    Parameters
+    ----------
+    J : ProductLinearOperator of shape (M, P)
+    k : int, 1 ≤ k ≤ min(M, P)
+        How many triplets may be kept.
+    rng : seed or Generator
+        For the dot-test that `dense` makes.
+
+    Returns
+    -------
+    Triplets
+
+    Examples
+    --------
+    >>> problem = sr.Problem(sr.MLP((1, 1), "identity"))
+    >>> R, J = problem.linearise([2.0, 1.0], (np.array([[3.0], [4.0]]), np.zeros((2, 1))))
+    >>> t = sr.solvers.tsqr(J, k=1)
+    >>> t.solver, len(t.s)
+    ('tsqr', 2)
     """
     if not J.factored:
         return dense(J, k, rng)
