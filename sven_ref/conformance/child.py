@@ -152,6 +152,17 @@ class Process:
         return fault  # a thread still alive waits for a process that escaped and holds a pipe
 
 
+def words(command: str | Sequence[str]) -> list[str]:
+    """A command as a list of arguments."""
+    try:
+        argv = shlex.split(command) if isinstance(command, str) else [*map(str, command)]
+    except ValueError as error:
+        raise ArgumentError(f"cmd = {command!r}: {error}") from None
+    if not argv:
+        raise ArgumentError(f"cmd = {command!r}: must name a program")
+    return argv
+
+
 class Child:
     """The adapter started by `command`, a list of arguments, or a text split as a shell would; no shell runs it.
 
@@ -168,12 +179,7 @@ class Child:
 
     def __init__(self, command: str | Sequence[str], timeout: float = 10.0) -> None:
         self.timeout = check_number("timeout", timeout, "of seconds > 0", lambda x: x > 0)
-        try:
-            argv = shlex.split(command) if isinstance(command, str) else [*map(str, command)]
-        except ValueError as error:
-            raise ArgumentError(f"cmd = {command!r}: {error}") from None
-        if not argv:
-            raise ArgumentError(f"cmd = {command!r}: must name a program")
+        argv = words(command)
         self._begin(argv, command if isinstance(command, str) else shlex.join(argv))
 
     def _begin(self, argv: Sequence[str], name: str) -> None:
