@@ -48,9 +48,13 @@ def watcher() -> Any:
 
 
 class Process:
-    """One running child. Threads move the bytes, a pipe each, so that no side waits for the other without limit."""
+    """One running child. Threads move the bytes, a pipe each, so that no side waits for the other without limit.
 
-    def __init__(self, argv: Sequence[str], stderr: int | None = subprocess.PIPE) -> None:
+    What comes before `marker` is no answer: lines without it are left out.
+    """
+
+    def __init__(self, argv: Sequence[str], stderr: int | None = subprocess.PIPE, marker: bytes = b"") -> None:
+        self.marker = marker
         self.watcher = watcher()
         try:
             self.popen: Any = subprocess.Popen(
@@ -96,6 +100,12 @@ class Process:
         """Send one message; the line that comes back."""
         self.to_send.put(protocol.line(message))
         end = time.monotonic() + timeout
+        while self.marker not in (line := self._line(end, timeout)):
+            pass
+        return line[line.find(self.marker) + len(self.marker) :]
+
+    def _line(self, end: float, timeout: float) -> bytes:
+        """The next line, which must be there at `end`."""
         while b"\n" not in self.buffer:
             ended, left = self.popen.poll() is not None, end - time.monotonic()
             try:

@@ -19,7 +19,7 @@ import pytest
 from sven_ref import cli
 from sven_ref.conformance import loader, output, protocol
 from sven_ref.conformance.module_child import ModuleChild
-from sven_ref.conformance.protocol import AdapterError
+from sven_ref.conformance.protocol import AdapterError, ProtocolError
 
 ROOT = Path(__file__).parents[2]
 SUITE = loader.load()
@@ -453,6 +453,67 @@ def test_what_an_adapter_in_python_prints_and_reads_is_its_own(tmp_path):
     assert done.returncode == 0
     assert "loading" not in done.stdout
     assert done.stderr.startswith("loading\nmade\n")
+
+
+NOISE = """
+import os
+def noise(text):
+    for fd in range(1, 12):
+        if fd != 2:
+            try:
+                os.write(fd, text)
+            except OSError:
+                pass
+"""
+SAID = {
+    "a line": b"loss = 0.3\n",
+    "no end of line": b"loss = 0.3",
+    "an answer": b'["matvec-hand-wide", "output", {"product": [0, 0]}]\n',
+    "a number": b"1\n",
+    "empty lines": b"\n\n",
+    "no UTF-8": b"\xff\xfe\x00",
+    "a megabyte": b"x" * (1 << 20) + b"\n",
+}
+
+
+@pytest.mark.parametrize("said", SAID.values(), ids=SAID)
+def test_what_comes_on_the_pipe_of_the_answers_and_is_none_is_left_out(tmp_path, said):
+    """What a Python prints at its start, or an adapter on every descriptor, was a traceback."""
+    (tmp_path / "noise.py").write_text(NOISE)
+    (tmp_path / "sitecustomize.py").write_text(f"import noise\nnoise.noise({said!r})\n")
+    (tmp_path / "mine.py").write_text(
+        f"import noise\nfrom sven_ref.conformance.adapter import Reference\nnoise.noise({said!r})\n"
+        "class Adapter(Reference):\n"
+        "    def __init__(self):\n        super().__init__('dense')\n"
+        f"    def matvec(self, i):\n        noise.noise({said!r})\n        return super().matvec(i)\n"
+    )
+    env = {"PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)])}
+    done = verify(
+        "--module",
+        "mine:Adapter",
+        "--only",
+        "matvec-hand*",
+        "--json",
+        "r.json",
+        cwd=tmp_path,
+        env=env,
+        errors="replace",
+    )
+    assert (done.returncode, "Traceback" in done.stderr) == (0, False)
+    counts = json.loads((tmp_path / "r.json").read_text())["counts"]
+    assert counts["passed"] == sum(counts.values()) > 0
+
+
+def test_an_answer_into_which_others_write_breaks_its_case(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("mine.py").write_text(f"{IMPORT} import dense as Adapter")
+    source = ModuleChild("mine:Adapter")
+    for line in (b"[1, 2", b'["a"]', b"null", b'{"a": 1}', b'["a", "output", {}, 0, 0, 0]', b'["a", "perhaps", 0]'):
+        with pytest.raises(ProtocolError):
+            source._answer(line, "a")
+        with pytest.raises(ProtocolError):
+            source._hello(line)
+    source.close()
 
 
 # ------------------------------------------------------------------------------------------------- vectors, encodings
