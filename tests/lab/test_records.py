@@ -159,6 +159,76 @@ def test_a_spoilt_file_of_a_run_is_never_used(name, how, tmp_path, capsys):
     assert {p.name for p in folder.iterdir()} == {"run.json", "result.json", "history.jsonl", "checkpoints"}
 
 
+OF_OTHERS = {
+    "run.json": {"settings": {}, "versions": {}},
+    "result.json": None,
+    "summary.json": {"task": "toy", "target": None, "versions": {}, "methods": {}},
+    "study.json": {"settings": {}, "versions": {}, "points": []},
+    "a line of results.jsonl": {"key": "0", "at": {}, "result": {}, "versions": {}},
+    "a line of trained.jsonl": {"key": "0", "result": {}, "versions": {}},
+    "nothing": {},
+}
+
+
+@pytest.mark.parametrize(("name", "other"), [(a, b) for a in ("run.json", "result.json") for b in OF_OTHERS if a != b])
+def test_a_record_of_another_kind_is_refused_in_a_run(name, other, tmp_path, capsys):
+    """run.json in the place of result.json, whole and with its digest, was a KeyError."""
+    run = run_of(seed=0, data_seed=0)
+    whole = json.loads(json.dumps(execute(run, tmp_path)))
+    record = whole if other == "result.json" else OF_OTHERS[other]
+    records.write(tmp_path / name, record | ({"settings": run.settings()} if "settings" in record else {}))
+    with pytest.raises(RecordError, match=f"{name}: .*\\(it is of another kind: it has .*; move it away"):
+        execute(run, tmp_path)
+    arguments = ["train", "--task", "toy", "--optimizer", "adam", "--epochs", "1", "--n-train", "64", "--resume"]
+    assert cli.main([*arguments, "--seed", "0", "--data-seed", "0", "--out", str(tmp_path)]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith(f"sven-ref: error: {tmp_path / name}: is truncated, altered or no record of this program (")
+    assert error.count("\n") == 1
+    (tmp_path / name).unlink()  # the remedy
+    assert execute(run, tmp_path)["final"] == whole["final"]
+
+
+def test_reproduce_refuses_a_record_of_another_kind(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("sven_ref.lab.paper.protocols.QUICK", TINY)
+    arguments = ["reproduce", "toy", "--quick", "--optimizers", "adam", "--workers", "0", "--out", str(tmp_path)]
+    assert cli.main(arguments) == 0
+    (path,) = tmp_path.rglob("result.json")
+    path.write_bytes((path.parent / "run.json").read_bytes())
+    assert cli.main(arguments) == 1
+    assert (
+        f"error: {path}: is truncated, altered or no record of this program (it is of another"
+        in capsys.readouterr().err
+    )
+
+
+@pytest.mark.parametrize("other", OF_OTHERS)
+@pytest.mark.parametrize("name", ["results.jsonl", "trained.jsonl"])
+def test_a_record_of_another_kind_is_refused_among_lines(name, other, tmp_path):
+    from sven_ref.lab.claims import arms
+    from sven_ref.lab.claims.claim import Effort
+
+    with records.appending(tmp_path / name) as add:
+        add(OF_OTHERS[other] or {"settings": {}, "final": {}, "history": {}})
+
+    def read():
+        if name == "trained.jsonl":
+            return arms.trained(Effort(True, 0, tmp_path), [])
+        return studies.read_cells(tmp_path / name)
+
+    if name in other:
+        read()
+        return
+    with pytest.raises(RecordError, match=rf"{name}, line 1: .*\(it is of another kind: it has .*delete this line"):
+        read()
+
+
+def test_a_result_of_before_other_versions_were_recorded_is_read(tmp_path):
+    first = execute(run_of(), tmp_path)
+    del first["earlier_versions"]
+    records.write(tmp_path / "result.json", first)
+    assert execute(run_of(), tmp_path) == json.loads(json.dumps(first))
+
+
 def test_a_history_that_was_altered_is_written_again_from_the_checkpoint(tmp_path):
     assert child(tmp_path, "in a step", 12).returncode == -signal.SIGKILL
     whole = (tmp_path / "history.jsonl").read_bytes()

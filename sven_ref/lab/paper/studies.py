@@ -37,6 +37,7 @@ from .study_cells import STUDIES, Cell
 from .tables import mean_std, number, pair
 
 Result = dict[str, Any]
+OF_CELL = ("key", "at", "result", "versions")  # the names in a line of results.jsonl
 
 
 def settings_of(name: str, quick: bool) -> dict[str, Any]:
@@ -135,7 +136,7 @@ def full_batch(cell: Cell) -> Result:
 
 def read_cells(path: Path) -> dict[str, dict[str, Any]]:
     """The records of a study's file by the key of their cell."""
-    return {record["key"]: record for record in records.lines(path)}
+    return {record["key"]: record for record in records.lines(path, OF_CELL)}
 
 
 def missing(cells: Sequence[Cell], done: dict[str, dict[str, Any]]) -> list[Cell]:
