@@ -10,7 +10,7 @@ from typing import Any
 from ..arguments import check_choice
 from ..errors import ArgumentError, ClusterError
 from ..sharded.cluster import connect
-from .console import bar, check_out, require
+from .console import bar, check_out, printer, require
 from .optimizers.options import OPTIMIZERS, PROBLEM, option_names, parse, required
 from .paper.protocols import read
 from .paper.tables import number, settings
@@ -110,8 +110,6 @@ def train_one(
     refused leaves nothing behind.
     """
     require("rich", purpose="train")
-    from rich.console import Console
-
     use_data(data)
     run = run_from(
         task,
@@ -123,7 +121,7 @@ def train_one(
         data_seed=data_seed,
         n_train=n_train,
     )
-    folder, console = check_out(out), Console(highlight=False)
+    folder, console = check_out(out), printer()
     if resume and not holds_run(folder):
         raise ArgumentError(f"out = {str(folder)!r}: holds no run to resume; without --resume one begins there")
     console.print(
@@ -139,17 +137,17 @@ def train_one(
                 console.print(f"epoch {e.epoch:2}/{run.epochs}  {note}")
 
         def on_note(note: str) -> None:
-            console.print(f"note: {note}", markup=False, soft_wrap=True)
+            console.print(f"note: {note}", soft_wrap=True)
 
         result = execute(run, folder, resume=resume, on_epoch=on_epoch, on_note=on_note, client=client)
     history, final = result["history"], result["final"]
     if history["diverged"]:
-        console.print(f"diverged: {history['reason']}", markup=False, soft_wrap=True)
+        console.print(f"diverged: {history['reason']}", soft_wrap=True)
     for split in ("val", "test", "train"):
         accuracy = final[split]["accuracy"]
         shown = "" if accuracy is None else f"  accuracy {accuracy:.2%}"
         console.print(f"{split:5}  loss {number(final[split]['loss'], 4)}{shown}")
-    console.print(f"{result['seconds'] or 0:.1f} s of training; {folder / 'result.json'}", markup=False, soft_wrap=True)
+    console.print(f"{result['seconds'] or 0:.1f} s of training; {folder / 'result.json'}", soft_wrap=True)
     return result
 
 

@@ -93,6 +93,21 @@ VALUES = {
     "NULL": None,
     "gram": "gram",
     '"gram"': "gram",
+    '"0.05"': 0.05,
+    ' "none" ': None,
+    '"\\"8\\""': 8,
+    '"[0.9, 0.99]"': [0.9, 0.99],
+    "'0.05'": "'0.05'",
+    "(.9, .99)": (0.9, 0.99),
+    "[.9, .99]": [0.9, 0.99],
+    "(0.9, ...)": "(0.9, ...)",
+    "(1j, .9)": "(1j, .9)",
+    "(b'x', .9)": "(b'x', .9)",
+    "({1}, .9)": "({1}, .9)",
+    "[{[]: 1}]": "[{[]: 1}]",
+    "[1if 2else 3]": "[1if 2else 3]",
+    "(" * 5000: "(" * 5000,
+    "[/nope]": "[/nope]",
     "[0.9, 0.99]": [0.9, 0.99],
     "[]": [],
     "": "",
@@ -231,6 +246,36 @@ def test_every_optimizer_refuses_in_one_line(optimizer, name, value, capsys):
     assert error.startswith(f"sven-ref: error: {name}")
     assert error.count("\n") == 1
     assert not list(Path().iterdir())
+
+
+BRACKETS = ["[/nope]", "[[/x]]", "[red]", "[", "\\[", "[link=x]", "[]", "[[]]", "(", "()", "{}", "{", "{0}", "%s"]
+NO_JSON = ["(0.9, ...)", "(1j, .9)", "(b'x', .9)", "({1}, .9)", "[...]", "({}, set())", "(0.9, '\\x00')", "(1e999, .9)"]
+
+
+@pytest.mark.parametrize("optimizer", options.OPTIMIZERS)
+def test_no_text_is_markup_and_what_is_no_json_is_a_wrong_value(optimizer, capsys):
+    """`--set solver=[/nope]` was an error of what colours the output, `--set betas=(1j,.9)` one of what records it."""
+    for name, text in itertools.product(options.option_names(optimizer), BRACKETS + NO_JSON):
+        assert (
+            run(["train", "--task", "toy", "--optimizer", optimizer, "--n-train", "64", "--set", f"{name}={text}"]) == 1
+        )
+        out, error = capsys.readouterr()
+        assert error.startswith(f"sven-ref: error: {name}"), text
+        assert error.count("\n") == 1
+        assert f"{name} {options.value_of(text)}" in out or "must be given" in error
+    assert not list(Path().iterdir())
+
+
+@pytest.mark.parametrize(
+    "command", [TRAIN, quick_demo, quick_reproduce, quick_study, ["claims", "minimum_norm", "--quick"]]
+)
+def test_nothing_that_is_printed_is_markup(command, monkeypatch, capsys):
+    markup = pytest.importorskip("rich.markup")
+    monkeypatch.setattr(markup, "render", lambda text, **options: pytest.fail(f"markup: {text}"))
+    monkeypatch.setattr("rich.console.render_markup", lambda text, **options: pytest.fail(f"markup: {text}"))
+    out = "[red]out[/red]"
+    assert run([*(command if isinstance(command, list) else command(monkeypatch)), "--out", out]) == 0
+    assert out in capsys.readouterr().out
 
 
 OTHERS = {

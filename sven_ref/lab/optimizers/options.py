@@ -1,14 +1,15 @@
 """The settings that an optimizer and its problem take: their names, and their values typed as text.
 
 A value typed as text is the first of these that it can be: none (or null), true, false; an integer or a number in every
-form that Python reads, 1_000, +1, .05, 5e-2; a list in JSON, [0.9, 0.99]; else the text itself. Whether it is allowed
-is for the optimizer to say.
+form that Python reads, 1_000, +1, .05, 5e-2; a list in JSON, [0.9, 0.99], or of JSON's values as Python writes it,
+(.9, .99); what stands in double quotes; else the text itself. Whether it is allowed is for the optimizer to say.
 """
 
 from __future__ import annotations
 
 import ast
 import json
+import warnings
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import MISSING, fields
@@ -58,10 +59,14 @@ def value_of(text: str) -> Any:
         return WORDS[text.strip().lower()]
     for kind in (int, float, json.loads):
         with suppress(ValueError, RecursionError):  # it is of the next kind
-            return kind(text)
-    if text.strip().startswith(("(", "[")):  # of numbers as Python reads them: (.9, .99)
-        with suppress(ValueError, RecursionError, SyntaxError):  # it is a text that begins so
-            return ast.literal_eval(text.strip())
+            value = kind(text)
+            return value_of(value) if isinstance(value, str) else value
+    if text.strip().startswith(("(", "[")):
+        no_list = (ValueError, TypeError, RecursionError, SyntaxError, MemoryError)  # but a text that begins so
+        with suppress(*no_list), warnings.catch_warnings(action="ignore"):
+            value = ast.literal_eval(text.strip())
+            json.dumps(value)  # a set, a complex number and the like can't be recorded
+            return value
     return text
 
 
