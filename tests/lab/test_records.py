@@ -20,14 +20,16 @@ from sven_ref.errors import ArgumentError
 from sven_ref.lab import versions
 from sven_ref.lab.claims import ledger
 from sven_ref.lab.console import check_out
-from sven_ref.lab.optimizers.options import parse
+from sven_ref.lab.optimizers.options import PROBLEM, parse
 from sven_ref.lab.paper import reproduce, studies, study_cells
+from sven_ref.lab.tasks import TASKS
 from sven_ref.lab.training import checkpoint, execution, lock, records
 from sven_ref.lab.training.checkpoint import Checkpoints, differences, fingerprint
 from sven_ref.lab.training.execution import execute
 from sven_ref.lab.training.lock import LockedError, alone
 from sven_ref.lab.training.records import RecordError
-from sven_ref.lab.training.run import Run, use_data
+from sven_ref.lab.training.run import Run, differing, in_full, of_task, use_data
+from sven_ref.problem import Problem
 
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(Path(sr.__file__).parent.parent)}
 TINY = {"epochs": 1, "task_options": {"n_train": 64}}
@@ -347,6 +349,84 @@ def test_a_run_is_resumed_by_settings_of_the_same_value(tmp_path):
         ArgumentError, match=r"other settings: epochs is 2 there and 3 here, lr is 1 there and 0.5 here"
     ):
         execute(Run("toy", "adam", {"lr": 0.5}, **short | {"epochs": 3}), tmp_path / "run")
+
+
+SAID_IN_FULL = {  # optimizer: its defaults in other words
+    "sven": [
+        "k=none", "rtol=0.001", "rtol=1e-3", "atol=0", "solver=auto", "solver=Auto", "param_fraction=1",
+        "mask=elementwise", "mask=Elementwise", "kappa=2", "kappa=2.0", "micro_batch=1", "rows=none", "rows=signed",
+        "rows=Signed",
+    ],
+    "adam": ["betas=[0.9,0.999]", "betas=(.9,.999)", "eps=1e-8", "kappa=2", "rows=signed", "micro_batch=1"],
+    "lbfgs": ["max_iter=20", "history_size=100", "line_search=none", "tolerance_grad=1e-7"],
+    "momentum": ["momentum=.9"],
+}  # fmt: skip
+SAID = [(optimizer, words) for optimizer, said in SAID_IN_FULL.items() for words in [*said, " ".join(said)]]
+
+
+def typed(optimizer, *said, n_train=64):
+    """Of no protocol, whose settings are not the defaults."""
+    options = parse(["lr=0.001", *said])
+    problem = {name: options.pop(name) for name in PROBLEM if name in options}
+    return Run("toy", optimizer, options, problem, {"n_train": n_train} if n_train else {}, epochs=2)
+
+
+@pytest.mark.parametrize("done", ["an epoch", "all"])
+@pytest.mark.parametrize(("optimizer", "words"), SAID)
+def test_a_run_is_resumed_by_the_same_settings_said_in_full(optimizer, words, done, tmp_path):
+    """`solver=Gram`, `k=none`, `rtol=0.001` were other settings than none."""
+    short, full = typed(optimizer), typed(optimizer, *words.split())
+    for first, second, folder in ((short, full, tmp_path / "a"), (full, short, tmp_path / "b")):
+        whole = execute(first, folder)
+        if done == "an epoch":
+            (folder / "result.json").unlink()
+            sorted((folder / "checkpoints").iterdir())[-1].unlink()
+        assert execute(second, folder)["final"] == whole["final"]
+
+
+def test_the_spelling_of_a_name_is_no_setting():
+    for name, value in {"solver": "Gram", "mask": "ROWS", "rows": "Per-Output", "line_search": "Strong-Wolfe"}.items():
+        assert parse([f"{name}={value}"]) == {name: value.lower().replace("-", "_")}
+    assert parse(["solver=grm", "mask=3", "rows=None"]) == {"solver": "grm", "mask": 3, "rows": None}
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "said"),
+    [
+        ([], ["k=3"], "k is None there and 3 here"),
+        (["solver=svds"], [], "solver is 'svds' there and 'auto' here"),
+        ([], ["rows=unsigned"], "rows is 'signed' there and 'unsigned' here"),
+        (["micro_batch=2"], ["rows=signed", "micro_batch=2"], "rows is 'unsigned' there and 'signed' here"),
+        (["kappa=1"], [], "kappa is 1 there and 2 here"),
+        (["kappa=1", "rows=unsigned"], [], "kappa is 1 there and 2 here, rows is 'unsigned' there and None here"),
+    ],
+)
+def test_settings_that_are_no_defaults_differ(first, second, said):
+    assert differing(typed("sven", *first).settings(), typed("sven", *second).settings()) == said
+
+
+def test_all_examples_are_as_many_as_there_are():
+    settings = [typed("sven", n_train=n).settings() for n in (None, 10_000, 9_999)]
+    assert differing(settings[0], settings[1]) == differing(settings[1], settings[0]) == ""
+    assert differing(settings[0], settings[2]) == "n_train is 10000 there and 9999 here"
+
+
+@pytest.mark.parametrize("task", [name for name in TASKS if not name.startswith("mnist")])
+@pytest.mark.parametrize("micro_batch", [1, 2])
+def test_rows_that_are_not_set_are_those_that_are_named(task, micro_batch):
+    run = Run(task, "sven", {"lr": 0.1}, {"micro_batch": micro_batch}, task_options={"n_train": 64})
+    rows = of_task(in_full(run.settings()))["problem"]["rows"]
+    problem, theta, _, tasks = run.build()
+    named = Problem(problem.model, problem.loss, rows=rows, micro_batch=micro_batch)
+    batch = tuple(a[:8] for a in tasks.train)
+    assert problem.residuals(theta, batch).tobytes() == named.residuals(theta, batch).tobytes()
+    assert rows == ("unsigned" if task.startswith("digits") or micro_batch == 2 else "signed")
+
+
+def test_what_are_no_settings_differ():
+    ours = typed("sven").settings()
+    for theirs in (None, {}, [], 3, {"optimizer": "sven"}, {"optimizer": "none", "options": {}, "problem": {}}):
+        assert differing(theirs, ours)
 
 
 # ---- versions --------------------------------------------------------------------------------------------------------

@@ -17,6 +17,8 @@ from typing import Any
 
 from ...arguments import did_you_mean, plain
 from ...errors import ArgumentError
+from ...problem import ROWS, Problem
+from ...solvers import SOLVERS
 from ...step import Sven
 from . import BASELINES
 
@@ -24,6 +26,12 @@ OPTIMIZERS: dict[str, Any] = {"sven": Sven, **BASELINES}
 PROBLEM = ("kappa", "rows", "micro_batch")  # the problem's and not the optimizer's
 OF_THE_RUN = ("epochs", "batch_size", "seed", "data_seed", "n_train")  # options of the command, not of --set
 STATE = ("n_steps", "n_iter", "b", "m", "v", "s", "y", "last_move", "last_gradient", "mu", "accepted")  # not options
+NAMES: dict[str, Sequence[str]] = {  # values that are names, whose spelling is forgiven
+    "solver": (*SOLVERS, "auto"),
+    "mask": ("elementwise", "rows"),
+    "rows": [name for name in ROWS if name],
+    "line_search": ("strong_wolfe",),
+}
 WORDS = {"none": None, "null": None, "true": True, "false": False}
 
 
@@ -36,6 +44,13 @@ def option_names(optimizer: str) -> list[str]:
 def required(optimizer: str) -> list[str]:
     """Its options without a default."""
     return [f.name for f in fields(OPTIMIZERS[optimizer]) if f.default is MISSING and f.default_factory is MISSING]
+
+
+def in_full(optimizer: str, options: dict[str, Any], problem: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The options and those of its problem, with the default of every one that is not set."""
+    own = {f.name: f.default for f in fields(OPTIMIZERS[optimizer]) if f.name in option_names(optimizer)}
+    own = {name: default for name, default in own.items() if default is not MISSING}
+    return own | options, (Problem.__init__.__kwdefaults__ or {}) | problem
 
 
 def check_options(optimizer: str, options: dict[str, Any], problem: dict[str, Any]) -> None:
@@ -78,5 +93,13 @@ def parse(assignments: Sequence[str]) -> dict[str, Any]:
         name = plain(name.strip())
         if not equals or not name.isidentifier():
             raise ArgumentError(f"set = {text!r}: must be NAME=VALUE, as in lr=0.05")
-        options[name] = value_of(value)
+        options[name] = named(name, value_of(value))
     return options
+
+
+def named(name: str, value: Any) -> Any:
+    """The name that an option's value spells, as GRAM does gram; else the value itself."""
+    for choice in NAMES.get(name, ()):
+        if isinstance(value, str) and plain(value) == plain(choice):
+            return choice
+    return value

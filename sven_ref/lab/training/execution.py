@@ -30,10 +30,10 @@ from ..console import writable
 from ..tasks import Task
 from ..versions import changed, versions
 from . import records
-from .checkpoint import Checkpoints, differences, optimizer_state, restore_optimizer, write_durably
+from .checkpoint import Checkpoints, optimizer_state, restore_optimizer, write_durably
 from .lock import alone
 from .loop import Epoch, History, measure, train
-from .run import Run
+from .run import Run, differing
 
 TRAIN_EVALUATED = 10_000  # the first examples of the training split, on which the trained model is evaluated
 NO_RESULT = "move it away: the same command makes it again from the run's last checkpoint"
@@ -78,7 +78,7 @@ def execute(
             return done
         if (folder / "run.json").exists():
             same_settings(folder, begun(folder), settings)
-        checkpoints, history = Checkpoints(folder / "checkpoints", settings), History(type(opt).__name__)
+        checkpoints, history = Checkpoints(folder / "checkpoints", settings, differing), History(type(opt).__name__)
         used = [versions()]  # the last are those of now
         if (state := checkpoints.load()) is not None:
             restore_optimizer(opt, state["optimizer"])
@@ -144,7 +144,7 @@ def epochs_in(path: Path) -> int:
 
 def same_settings(folder: Path, theirs: Any, ours: dict[str, Any]) -> None:
     """Raise `ArgumentError` unless the settings of the run in `folder` are ours, by value."""
-    if differ := differences(theirs, ours):
+    if differ := differing(theirs, ours):
         raise ArgumentError(f"out = {str(folder)!r}: holds a run of other settings: {differ}; choose another directory")
 
 

@@ -16,11 +16,16 @@ import numpy as np
 
 from ...arguments import check_choice, check_integer
 from ...errors import ArgumentError, SvenError
+from ...losses import SQUARES
 from ...nets.mlp import MLP
 from ...problem import Problem
 from ..optimizers.options import OPTIMIZERS, check_options
+from ..optimizers.options import in_full as options_in_full
 from ..tasks import TASKS, Task
+from .checkpoint import differences
 
+DEFAULTS: dict[str, dict[str, Any]] = {"sven": {"solver": "auto"}}  # other than the optimizer's own
+OF_TASK = ("rows", "n_train")
 TRIAL = 64  # samples at most of the step that is made on trial
 
 
@@ -54,8 +59,8 @@ class Run:
     def build(self) -> tuple[Problem, Any, Any, Task]:
         """problem, θ, optimizer and task; raise `ArgumentError` for settings that can't be."""
         check_options(self.optimizer, self.options, self.problem)
-        own = {"seed": self.seed, "solver": "auto"} if self.optimizer == "sven" else {}
-        opt = OPTIMIZERS[self.optimizer](**own | self.options)
+        seed = {"seed": self.seed} if self.optimizer == "sven" else {}
+        opt = OPTIMIZERS[self.optimizer](**seed | DEFAULTS.get(self.optimizer, {}) | self.options)
         for name, least in (("epochs", 1), ("batch_size", 1), ("seed", 0), ("data_seed", 0)):
             check_integer(name, getattr(self, name), least)
         task = load_task(self.task, self.data_seed, json.dumps(self.task_options, sort_keys=True))
@@ -78,6 +83,47 @@ class Run:
             raise
         except (SvenError, np.linalg.LinAlgError):  # a diverged run is a result, with its reason
             pass
+
+
+def differing(theirs: Any, ours: dict[str, Any]) -> str:
+    """`differences` of what two runs' settings stand for, said or not: defaults are filled in.
+
+    What depends on the task, rows and how many examples are all, is looked up where nothing else differs.
+    """
+    theirs, ours = in_full(theirs), in_full(ours)
+    if differences(apart(theirs), apart(ours)) or not differences(theirs, ours):
+        return differences(theirs, ours)
+    return differences(of_task(theirs), of_task(ours))
+
+
+def in_full(settings: Any) -> Any:
+    """A run's settings with the defaults of what is not set; anything else as it is."""
+    try:
+        optimizer, options, problem = (settings[name] for name in ("optimizer", "options", "problem"))
+        options, problem = options_in_full(optimizer, DEFAULTS.get(optimizer, {}) | options, problem)
+    except (KeyError, TypeError):
+        return settings
+    return settings | {"options": options, "problem": problem}
+
+
+def apart(settings: Any) -> Any:
+    """The settings whose defaults are known without the task."""
+    if not isinstance(settings, dict):
+        return settings
+    problem, task = (
+        {k: v for k, v in settings.get(name, {}).items() if k not in OF_TASK} for name in ("problem", "task_options")
+    )
+    return settings | {"problem": problem, "task_options": task}
+
+
+def of_task(settings: dict[str, Any]) -> dict[str, Any]:
+    """The settings with the rows and the number of examples that the task gives where they are not set."""
+    task = load_task(settings["task"], settings["data_seed"], json.dumps(settings["task_options"], sort_keys=True))
+    problem = settings["problem"]
+    signed = task.loss in SQUARES and task.sizes[-1] == 1 and problem["micro_batch"] == 1
+    rows = problem["rows"] or ("signed" if signed else "unsigned")
+    examples = settings["task_options"] | {"n_train": len(task.train[0])}
+    return settings | {"problem": problem | {"rows": rows}, "task_options": examples}
 
 
 @lru_cache(maxsize=1)  # a worker does many runs of a task
