@@ -138,8 +138,8 @@ def load_task(name: str, data_seed: int, options: str) -> Task:
 def use_data(folder: str | None) -> None:
     """Have the tasks of this process, and of those it starts, find their data in `folder`."""
     if folder is not None:
-        if not folder or not Path(folder).is_dir():
-            why = "it starts with ~, which only an unquoted shell word expands" if folder.startswith("~") else ""
-            why = why or ("is a variable not set?" if not folder else "there is none of that name")
+        place = Path(os.path.expanduser(folder))
+        if not folder or not place.is_dir():
+            why = "there is none of that name" if folder else "is a variable not set?"
             raise ArgumentError(f"data = {folder!r}: must be a directory ({why})")
-        os.environ["SVEN_REF_DATA"] = str(Path(folder).resolve())
+        os.environ["SVEN_REF_DATA"] = str(place.resolve())
