@@ -25,7 +25,7 @@ from .conformance import command as conformance
 from .errors import ArgumentError, SvenError
 from .lab import commands as lab
 from .lab.arguments import Help, with_underscores
-from .streams import Output, lasting
+from .streams import INTERRUPTED, Output, begin, lasting
 
 
 def parser() -> argparse.ArgumentParser:
@@ -73,10 +73,11 @@ def run(arguments: list[str], output: Output) -> int:
     command = options.pop("command")
     output.raises = command is conformance.verify  # whose exit status says what became of its report
     try:
+        begin()
         status = command(**options)
     except KeyboardInterrupt:
         print("sven-ref: interrupted", file=sys.stderr)
-        return 130
+        return INTERRUPTED
     except (SvenError, OSError) as error:  # OSError: the disk is full
         print(f"sven-ref: error: {error}", file=sys.stderr)
         return 1

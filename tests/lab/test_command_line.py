@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shlex
+import signal
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -438,6 +439,54 @@ def test_values_keep_their_underscores():
         "--",
         "--i_j",
     ]
+
+
+# ---- Ctrl-C ----------------------------------------------------------------------------------------------------------
+
+
+def slow_to_import(folder, name):
+    """A module of that name, found before the real one, which takes a minute."""
+    (folder / f"{name}.py").write_text("import time; print('importing', flush=True); time.sleep(60)")
+    return ENVIRONMENT | {"PYTHONPATH": f"{folder}{os.pathsep}{ENVIRONMENT['PYTHONPATH']}"}
+
+
+def script(folder):
+    """What pip makes of the entry point."""
+    path = folder / "sven-ref"
+    path.write_text("import sys\nfrom sven_ref.cli import main\nsys.exit(main())")
+    return [str(path)]
+
+
+@pytest.mark.parametrize("name", ["numpy", "scipy", "autograd", "rich", "argparse"])
+@pytest.mark.parametrize("how", ["-m sven_ref", "-W error -m sven_ref", "-msven_ref", "the script"])
+def test_an_interrupt_while_it_imports_is_one_line(name, how, tmp_path):
+    """It was a traceback of 17 to 47 lines, in the first second."""
+    started = script(tmp_path) if how == "the script" else how.split()
+    command = [sys.executable, *started, "demo", "--epochs", "1"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, env=slow_to_import(tmp_path, name), **pipes) as process:
+        assert process.stdout.readline() == "importing\n"
+        process.send_signal(signal.SIGINT)
+        assert process.stderr.read() == "sven-ref: interrupted\n"
+    assert process.returncode == 130
+
+
+@pytest.mark.parametrize("before", ["signal.SIG_IGN", "signal.default_int_handler", "signal.SIG_DFL", "print"])
+def test_who_imports_the_package_keeps_his_handler(before):
+    code = f"import signal; signal.signal(signal.SIGINT, {before}); import sven_ref; from sven_ref import cli, lab\n"
+    code += f"assert signal.getsignal(signal.SIGINT) is {before}; cli.main(['vectors', 'path'])\n"
+    code += f"assert signal.getsignal(signal.SIGINT) is {before}"
+    for command in (["-c", code, "-m", "sven_ref"], ["-c", code, "sven-ref"]):
+        subprocess.run([sys.executable, *command], env=ENVIRONMENT, check=True, capture_output=True)
+
+
+def test_an_interrupt_that_is_ignored_stays_so(tmp_path):
+    for started in (["-m", "sven_ref"], script(tmp_path)):
+        code = "import os, signal, sys; signal.signal(2, signal.SIG_IGN); os.execv(sys.executable, sys.argv[1:])"
+        (tmp_path / "autograd.py").write_text("import os; os.kill(os.getpid(), 2); raise SystemExit('went on')")
+        env = ENVIRONMENT | {"PYTHONPATH": f"{tmp_path}{os.pathsep}{ENVIRONMENT['PYTHONPATH']}"}
+        command = [sys.executable, "-c", code, sys.executable, *started, "--version"]
+        assert subprocess.run(command, env=env, capture_output=True, text=True).stderr == "went on\n"
 
 
 # ---- help ------------------------------------------------------------------------------------------------------------
