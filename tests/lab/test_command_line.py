@@ -1,12 +1,14 @@
 """The command line as it is typed: numbers, names, refusals that leave nothing, every end, every encoding, figures."""
 
 import argparse
+import errno
 import io
 import itertools
 import json
 import os
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -439,6 +441,89 @@ def test_values_keep_their_underscores():
         "--",
         "--i_j",
     ]
+
+
+# ---- what lies in the place of a file (each was a bare [Errno 21] or [Errno 40]) -------------------------------------
+
+
+def a_directory(path):
+    path.mkdir(parents=True)
+
+
+def a_link_to_itself(path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.symlink_to(path.name)
+
+
+def a_link(path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.symlink_to("/dev/null")
+
+
+OBSTACLES = [
+    *itertools.product(["lock"], [a_directory, a_link, a_link_to_itself]),
+    *itertools.product(["run.json", "result.json", "history.jsonl"], [a_directory]),
+    *itertools.product(["run.json.partial", "history.jsonl.partial", "result.json.partial"], [a_directory]),
+    *itertools.product(["checkpoints/epoch-000001.checkpoint"], [a_directory, a_link_to_itself]),
+    *itertools.product(["checkpoints/epoch-000001.checkpoint.partial"], [a_directory]),
+    ("checkpoints", Path.touch),
+]
+
+
+ONCE = ("run.json.partial", "checkpoints")  # no file is made there, or read, by a run that goes on
+
+
+@pytest.mark.parametrize(
+    ("there", "name", "put"),
+    [("before", *o) for o in OBSTACLES] + [("beside a run", *o) for o in OBSTACLES if o[0] not in ONCE],
+)
+def test_what_lies_in_the_place_of_a_file_is_named_with_a_remedy(there, name, put, capsys):
+    path = Path("run") / name
+    if there == "beside a run":
+        assert run([*TRAIN, "--out", "run"]) == 0
+        Path("run/result.json").unlink()
+        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+    else:
+        Path("run").mkdir()
+    put(path)
+    arguments = [*TRAIN, "--out", "run", *(["--resume"] if execution.holds_run(Path("run")) else [])]
+    capsys.readouterr()
+    assert run(arguments) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("sven-ref: error: ")
+    assert error.count("\n") == 1
+    assert "[Errno" not in error
+    assert f"{path}" in error
+    assert "move it away" in error or "move the other away" in error
+    shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()  # the remedy
+    assert run([*TRAIN, "--out", "run", *(["--resume"] if execution.holds_run(Path("run")) else [])]) == 0
+
+
+@pytest.mark.parametrize("quick", [quick_demo, quick_reproduce, quick_study])
+def test_so_it_is_where_other_commands_write(quick, monkeypatch, capsys):
+    command = quick(monkeypatch)
+    assert run([*command, "--out", "out"]) == 0
+    for file in [path for path in Path("out").rglob("*") if path.is_file() and path.suffix != ".png"]:
+        if {"checkpoints", "history.jsonl"} & {*file.parts}:
+            continue  # of a run that is finished
+        whole = file.read_bytes()
+        file.unlink()
+        file.mkdir()
+        capsys.readouterr()
+        assert run([*command, "--out", "out"]) == 1, file
+        error = capsys.readouterr().err
+        assert re.fullmatch(rf"sven-ref: error: .*{file}.*move it away.*\n", error), error
+        file.rmdir()
+        file.write_bytes(whole)
+
+
+def test_a_disk_that_is_full_is_named(monkeypatch, capsys):
+    def full(descriptor):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    assert run([*TRAIN, "--out", "run"]) == 1
+    assert capsys.readouterr().err == "sven-ref: error: out = 'run': No space left on device\n"
 
 
 # ---- Ctrl-C ----------------------------------------------------------------------------------------------------------

@@ -109,7 +109,10 @@ def save(path: str | Path, state: Any) -> None:
 
 def load(path: str | Path) -> Any:
     """The state in a checkpoint; raise `CheckpointError` unless every byte of it is as it was written."""
-    data = Path(path).read_bytes()
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise CheckpointError(f"{path}: can't be read ({error.strerror}); move it away") from None
     line, _, payload = data.partition(b"\n")
     try:
         head = json.loads(line)
