@@ -119,6 +119,61 @@ def test_what_is_no_address(scheduler):
         connect(scheduler=scheduler).__enter__()
 
 
+NO_ADDRESSES = {
+    "": "has no port",
+    "nonsense": "has no port",
+    "127.0.0.1": "has no port",
+    "tcp://": "has no port",
+    "tcp://127.0.0.1": "has no port",
+    "tcp://127.0.0.1:": "has no port",
+    "tcp://:8786": "has no host",
+    ":8786": "has no host",
+    "tcp://127.0.0.1:x": "its port is 'x'",
+    "tcp://127.0.0.1:99999": "its port is '99999'",
+    "tcp://127.0.0.1:-5": "its port is '-5'",
+    "tcp://127.0.0.1:0": "its port is '0'",
+    "tcp://127.0.0.1:8786/status": "its port is '8786/status'",
+    "tcp://127.0.0.1:٣": "its port is '٣'",
+    "tcp://127.0.0.1: 8786": "its port is ' 8786'",
+    "tls://127.0.0.1:8786": "tls is no protocol that goes without a client of your own",
+    "ucx://127.0.0.1:8786": "ucx is no protocol that goes",
+    "inproc://127.0.0.1/1/1": "inproc is no protocol that goes",
+    "inproc://x": "inproc is no protocol that goes",
+    "ws://127.0.0.1:8786": "ws is no protocol that goes",
+    "http://127.0.0.1:8787/status": "http is no protocol that goes",
+    "a://b:1": "a is no protocol that goes",
+    "TLS://127.0.0.1:8786": "TLS is no protocol that goes",
+}
+
+
+@pytest.mark.parametrize("scheduler", NO_ADDRESSES)
+def test_what_can_be_no_address_is_refused_at_once(scheduler):
+    """It was tried for half a minute, or named in Dask's words."""
+    began = time.monotonic()
+    with pytest.raises(ArgumentError) as raised:
+        connect(scheduler=scheduler).__enter__()
+    assert str(raised.value).startswith(
+        f"scheduler = {scheduler!r}: must be tcp://HOST:PORT, as a Dask scheduler prints"
+    )
+    assert NO_ADDRESSES[scheduler] in str(raised.value)
+    assert time.monotonic() - began < 2
+
+
+@pytest.mark.parametrize("host", ["no-such-host.invalid", "a..b", "x" * 64 + ".org", "[::g]", "256.256.256.256"])
+def test_a_host_that_there_is_not_is_refused_at_once(host):
+    began = time.monotonic()
+    with pytest.raises(ClusterError, match=r"no Dask scheduler answers there \((there is no such host|.*known|.*host)"):
+        connect(scheduler=f"tcp://{host}:8786").__enter__()
+    assert time.monotonic() - began < 15  # of a resolver that has no network
+
+
+@pytest.mark.parametrize("spelling", ["tcp://{}", "{}", "TCP://{}", " tcp://{}\n"])
+def test_spellings_of_an_address(client, spelling):
+    address = spelling.format(client.scheduler.address.removeprefix("tcp://"))
+    with connect(scheduler=address) as other:
+        assert other.scheduler.address == client.scheduler.address
+
+
 # --- processes that do not start
 
 
