@@ -70,9 +70,9 @@ def execute(
     if (done := finished(folder, settings)) is not None:
         return done
 
-    run.check()
     problem, theta, opt, task = run.build()
     sharded = client and ShardedProblem(problem, client)
+    run.check(sharded)
     with alone(writable(folder)):
         if (done := finished(folder, settings)) is not None:  # by the one who had the lock
             return done

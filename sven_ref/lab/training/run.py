@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 
 from ...arguments import check_choice, check_integer
-from ...errors import ArgumentError, SvenError
+from ...errors import ArgumentError, ClusterError, SvenError
 from ...losses import SQUARES
 from ...nets.mlp import MLP
-from ...problem import Problem
+from ...problem import Problem, Residuals
 from ..optimizers.options import OPTIMIZERS, check_options
 from ..optimizers.options import in_full as options_in_full
 from ..tasks import TASKS, Task
@@ -67,8 +67,11 @@ class Run:
         net = MLP(task.sizes, task.activation)
         return Problem(net, task.loss, **self.problem), net.init(self.seed, np.float32), opt, task
 
-    def check(self) -> None:
-        """What `build` raises, and an `ArgumentError` for settings with which no step can be made: one is, on trial."""
+    def check(self, sharded: Residuals | None = None) -> None:
+        """What `build` raises, and an `ArgumentError` for settings with which no step can be made: one is, on trial.
+
+        With `sharded`, by its workers, and a `ClusterError` says that they can't.
+        """
         problem, theta, opt, task = self.build()
         n, m = len(task.train[0]), problem.micro_batch
         if self.drop_last and self.batch_size > n:
@@ -78,8 +81,8 @@ class Run:
         few = min(self.batch_size, max(m, TRIAL - TRIAL % m))
         try:
             with np.errstate(all="ignore"):
-                opt.step(problem, theta, tuple(a[:few] for a in task.train))
-        except ArgumentError:
+                opt.step(sharded or problem, theta, tuple(a[:few] for a in task.train))
+        except (ArgumentError, ClusterError):
             raise
         except (SvenError, np.linalg.LinAlgError):  # a diverged run is a result, with its reason
             pass
