@@ -67,7 +67,7 @@ for name in ("Adam", "L-BFGS"):
 noise = 1e-3 * np.random.default_rng(0).standard_normal(len(measured))
 for _ in range(20):
     theta, info = sr.step(problem, theta, noise, lr=1.0, rtol=1e-14, solver="dense")
-J, r = problem.jacobian(theta, noise), problem.residuals(theta, noise)
+r, J = problem.linearise(theta, noise)
 print(f"‖r‖ = {np.linalg.norm(r):.2e}, ‖Jᵀr‖ = {np.linalg.norm(J.T @ r):.1e}, σ₁ = {info.singular_values[0]:.1e}")
 print(f"largest error of q: {np.abs(np.dot(Q, theta[n_u:]) - q_true(x)).max():.1e}")
 

@@ -155,6 +155,16 @@ def per_sample_normalisation(theta, x):
     size=1e-6,
     sizes=(1,) * 12,
 )
+@example(  # all of R is zero in the shards, and rounding in one batch
+    seed=106,
+    dtype=np.float64,
+    model=per_sample_normalisation,
+    loss="squared_error",
+    kappa=0.5,
+    distance=0.0,
+    size=1.0,
+    sizes=(1,) * 12,
+)
 def test_what_keeps_samples_apart_is_never_refused(seed, dtype, model, loss, kappa, distance, size, sizes):
     """Also where it has converged, all of R being rounding, in float32, and in nets whose products sum in blocks."""
     net = {"wide": sr.MLP((3, 300, 300, 2), "gelu"), "relu": sr.MLP((3, 50, 2), "relu")}.get(str(model), NET)

@@ -262,12 +262,26 @@ def test_public_things_say_what_they_are():
 
 
 def test_the_arrows_that_are_drawn():
-    graph = arrows.rooms()
-    assert graph["oracle"] == {"flat", "mlp"}
+    graph, lab = arrows.rooms(), arrows.rooms(arrows.of_lab)
+    assert graph["oracle"] == {"nets"}
     assert "pinv" in graph["step"]
-    assert "solvers" not in arrows.reduced(graph)["step"]
-    drawing = arrows.svg(graph)
-    assert all(f">{room}<" in drawing for room in graph)
+    assert "operators" not in arrows.reduced(graph)["step"]
+    level = arrows.levels(graph)
+    above = {"sharded", *arrows.BESIDE}
+    assert level["sharded"] > max(level[room] for room in graph.keys() - above)
+    assert "training" in lab["paper"]
+    assert {"claims/algebra", "claims/cost", "claims/training", "claims/measurement"} <= lab.keys()
+    for rooms in (graph, lab):
+        drawing = arrows.svg(rooms)
+        assert all(f">{room}<" in drawing for room in rooms)
+
+
+def test_the_arrows_are_those_that_the_fences_are_held_by():
+    """The pages and tests/test_arrows.py read the imports by themselves, and agree."""
+    import test_arrows
+
+    uses = {room: test_arrows.USES[room] - {""} for room in test_arrows.ROOMS if room not in ("", "__main__")}
+    assert arrows.rooms() == uses
 
 
 def test_the_page_to_play_with_has_the_steps_of_the_library():

@@ -45,7 +45,7 @@ CASES = {
     "lr str": (lambda: step(lr="0.1"), r"lr = '0.1': must be a finite number ≥ 0"),
     "solver": (
         lambda: step(solver="lobpcg"),
-        r"solver = 'lobpcg': must be one of 'svds', 'dense', 'gram', 'tsqr', 'randomized', 'auto'",
+        rf"solver = 'lobpcg': must be one of {', '.join(map(repr, [*sr.SOLVERS, 'auto']))}",
     ),
     "fraction 0": (lambda: step(param_fraction=0), r"param_fraction = 0: must be a finite number > 0 and ≤ 1"),
     "fraction 1.1": (lambda: step(param_fraction=1.1), r"param_fraction = 1.1: must be a finite number > 0 and ≤ 1"),

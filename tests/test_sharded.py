@@ -214,7 +214,7 @@ def test_float32_factors_give_products_in_float64(client):
 
 @needs_dask
 def test_round_trips(client):
-    """A block is one round trip; a Gram step: J with R, JJᵀ, Jᵀw."""
+    """A block is one round trip; a Gram step: J with R, JJᵀ, Jᵀw; one of svds: J with R, each J Jᵀu, Jᵀw."""
     sharded = ShardedProblem(PROBLEM, client, 4)
     J = sharded.jacobian(THETA, BATCH)
     before = sharded.round_trips
@@ -224,6 +224,8 @@ def test_round_trips(client):
     assert sharded.round_trips == before + 2
     sr.step(sharded, THETA, BATCH, solver="gram", **STEP)
     assert sharded.round_trips == before + 5
+    _, info = sr.step(sharded, THETA, BATCH, solver="svds", **STEP)
+    assert sharded.round_trips == before + 5 + info.n_jvp + 2
 
 
 @needs_dask

@@ -16,7 +16,8 @@ from sven_ref.operators import power_of_two
 from sven_ref.solvers.contract import Triplets
 
 every_solver = pytest.mark.parametrize("solver", list(sr.SOLVERS))
-SQUARED = ("svds", "gram")
+SQUARED = ("svds", "gram")  # they work on JJᵀ or JᵀJ
+REFUSING = ("gram", "randomized")  # by name they raise, where others hand over or can do it
 
 
 def check_against_oracle(A, solver, k, rtol):
@@ -231,7 +232,7 @@ def test_a_sigma_that_is_not_there_is_never_kept(solver, drawn, more, rtol):
     try:
         J_pinv = sr.truncated_pinv(J, r + more, rtol, solver=solver)
     except (SolverFloorError, ConvergenceError):  # to refuse is right for these two, asked for by name
-        assert solver in ("gram", "randomized")
+        assert solver in REFUSING
         return
     assert J_pinv.rank <= r
     s = np.linalg.svd(A, compute_uv=False)
@@ -286,7 +287,7 @@ def test_long_sums_of_equal_terms_leave_no_sigma(length, tall, order, dtype):
             for J in (A, layered(A)):
                 J_pinv = answer(lambda: sr.truncated_pinv(J, 3, rtol=0, solver=solver))  # noqa: B023 (called at once)
                 if isinstance(J_pinv, type):
-                    assert solver in ("gram", "randomized")
+                    assert solver in REFUSING
                 else:
                     assert J_pinv.rank <= rank, solver
 
@@ -362,23 +363,27 @@ def test_svds_hands_over_to_dense_where_it_needs_every_triplet(shape, k):
     assert J_pinv.rank == k
 
 
-@pytest.mark.parametrize(("shape", "name"), [((8, 12), "eigsh"), ((12, 8), "svds")])
-def test_arpack_is_what_runs_otherwise(monkeypatch, shape, name):
-    """On JJᵀ where J is wide, so that no P × k numbers are made; by SciPy's svds where it is tall."""
+@pytest.mark.parametrize("shape", [(8, 12), (12, 8)])
+def test_arpack_is_what_runs_otherwise(monkeypatch, shape):
+    """On JJᵀ where J is wide, so that no P × k numbers are made; as SciPy's svds does it where J is tall."""
     calls = []
-    true = getattr(scipy.sparse.linalg, name)
-    monkeypatch.setattr(scipy.sparse.linalg, name, lambda *a, **kw: calls.append(kw["k"]) or true(*a, **kw))
-    J_pinv = sr.truncated_pinv(np.random.default_rng(0).standard_normal(shape), 3)
+    true = scipy.sparse.linalg.eigsh
+    monkeypatch.setattr(scipy.sparse.linalg, "eigsh", lambda *a, **kw: calls.append(kw["k"]) or true(*a, **kw))
+    J = np.random.default_rng(0).standard_normal(shape)
+    J_pinv = sr.truncated_pinv(J, 3)
+    U, s, Vt = scipy.sparse.linalg.svds(J, k=4, rng=0)
+    np.testing.assert_allclose(J_pinv.spectrum, np.sort(s)[::-1], rtol=1e-12)
+    np.testing.assert_allclose(J_pinv @ J[:, 0], (Vt.T / s @ U.T - np.outer(Vt[0], U[:, 0]) / s[0]) @ J[:, 0])
     assert (J_pinv.solver, calls[0]) == ("svds", 4)  # then one more eigenvalue, to see that none was missed
     assert (J_pinv.Vt is None) == (shape == (8, 12))
 
 
-@pytest.mark.parametrize(("shape", "name"), [((8, 12), "eigsh"), ((12, 8), "svds")])
-def test_svds_hands_over_where_arpack_does_not_converge(monkeypatch, shape, name):
+@pytest.mark.parametrize("shape", [(8, 12), (12, 8)])
+def test_svds_hands_over_where_arpack_does_not_converge(monkeypatch, shape):
     def fail(*args, **kwargs):
         raise scipy.sparse.linalg.ArpackNoConvergence("no convergence", np.empty(0), np.empty((0, 0)))
 
-    monkeypatch.setattr(scipy.sparse.linalg, name, fail)
+    monkeypatch.setattr(scipy.sparse.linalg, "eigsh", fail)
     assert sr.truncated_pinv(np.random.default_rng(0).standard_normal(shape), 3).solver == "dense"
 
 
@@ -573,3 +578,30 @@ def test_what_is_not_finite_is_refused_under_every_seterr(solver, mode):
             for call in (J_pinv.matvec, J_pinv.rmatvec, J_pinv.project):
                 with pytest.raises(NonFiniteError):
                     call(np.full(3, value))
+
+
+@pytest.mark.parametrize("shape", [(512, 600), (700, 520)])
+@pytest.mark.parametrize("factors", [False, True])
+def test_a_part_of_the_eigenvectors_of_a_large_matrix(shape, factors):
+    """From n = 512 on, and k + 1 ≤ n/8, gram takes no more than it may keep."""
+    s = np.geomspace(1, 1e-4, 100)
+    A = with_spectrum(*shape, s, np.random.default_rng(0))
+    J, R = layered(A) if factors else A, np.random.default_rng(1).standard_normal(shape[0])
+    for k in (1, 60):
+        J_pinv = sr.truncated_pinv(J, k, 0, solver="gram")
+        exact, kept = sr.oracle.truncated_pinv(A, k)
+        assert (J_pinv.rank, len(J_pinv.spectrum)) == (k, k + 1)
+        np.testing.assert_allclose(J_pinv.gap, s[k] / s[k - 1], rtol=1e-6)
+        tol = 10 * tolerances.update(float, shape, s, k)
+        assert np.linalg.norm(J_pinv @ R - exact @ R) <= tol * np.linalg.norm(R) / kept[-1]
+
+
+@pytest.mark.parametrize("solver", [*sr.SOLVERS, "auto"])
+@pytest.mark.parametrize("shape", [(4, 9), (9, 4), (6, 6)])
+def test_the_same_seed_gives_the_same_bits_where_the_rank_is_low(solver, shape):
+    """A Krylov space is exhausted after one vector; what ARPACK draws then is of the seed as well."""
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        J, R = np.outer(rng.standard_normal(shape[0]), rng.standard_normal(shape[1])), rng.standard_normal(shape[0])
+        made = [sr.truncated_pinv(J.copy(), 1, 1e-6, solver=solver, rng=3) for _ in range(4)]
+        assert len({(J_pinv @ R).tobytes() + J_pinv.spectrum.tobytes() for J_pinv in made}) == 1

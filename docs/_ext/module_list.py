@@ -11,6 +11,10 @@ from pathlib import Path
 PACKAGE = Path(__file__).parent.parent.parent / "sven_ref"
 ROOMS = {
     ".": "The core",
+    "nets": "`nets`: θ's layout, and a network",
+    "solvers": "`solvers`: from J to its singular triplets",
+    "factored": "`factored`: J of a network, held as its factors",
+    "sharded": "`sharded`: the same over Dask's workers",
     "conformance": "`conformance`: vectors for other implementations",
     "lab": "`lab`: the commands, and what they share",
     "lab/tasks": "`lab/tasks`: what the optimizers are compared on",
@@ -34,7 +38,7 @@ def modules() -> dict[str, dict[str, str]]:
         relative = path.relative_to(PACKAGE)
         if path.name not in ("__init__.py", "__main__.py"):
             found.setdefault(str(relative.parent), {})[str(relative)] = text.partition("\n")[0]
-    return found
+    return {room: found[room] for room in sorted(found, key=list(ROOMS).index)}
 
 
 def escaped(text: str) -> str:

@@ -121,12 +121,16 @@ class LayeredLinearOperator(BlocksLinearOperator):
         other = self if other is None else other
         G: Array | float = 0.0
         for a, b in zip(self.layers, other.layers, strict=True):
-            signals = (a.g / np.float64(c)) @ (b.g / np.float64(c)).T
-            inputs = a.x.astype(np.float64) @ b.x.astype(np.float64).T
+            x = a.x.astype(np.float64)
+            g = a.g / np.float64(c)
+            y, h = (x, g) if b is a else (b.x.astype(np.float64), b.g / np.float64(c))  # X Xᵀ costs half of X Yᵀ
+            inputs = x @ y.T
+            signals = g @ h.T
             if self.C > 1:
                 inputs = inputs[:, None, :, None]
                 signals = signals.reshape(self.B, self.C, other.B, other.C)
-            G = G + inputs * signals
+            inputs = inputs * signals if self.C > 1 else np.multiply(inputs, signals, out=inputs)
+            G = np.add(G, inputs, out=G) if isinstance(G, np.ndarray) else inputs
         G = np.reshape(G, (self.B * self.C, -1))
         return G if self.m == 1 else other.pooled(self.pooled(G).T).T
 

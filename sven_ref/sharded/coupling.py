@@ -18,6 +18,7 @@ from ..errors import ArgumentError, IndependentOfThetaWarning
 from ..jacobian import linearise
 from ..nets.mlp import MLP
 from ..problem import Conditions, Problem
+from ..tape import evaluate
 from .shard import Shard, aligned, apply
 
 ROWS = 8  # of a part, on which it is tried
@@ -76,7 +77,8 @@ def coupled(problem: Any) -> ArgumentError:
 def check_apart(problem: Any, method: str, theta: Any, excerpts: list[Excerpt]) -> None:
     """Raise unless a few rows of each shard are the same in a batch of their own: R, or ℓ, and J w.
 
-    The difference must be within √ε of |R| + |J w|, which no rounding reaches. Where R is not r but a power of ℓ,
+    The difference must be within √ε of |R| + |J w|, which no rounding reaches, or within what a change of θ by rounding
+    makes of R. Where R is not r but a power of ℓ,
     rows near zero against J w are left out: they have no digits there.
     """
     if not excerpts:
@@ -109,7 +111,12 @@ def check_apart(problem: Any, method: str, theta: Any, excerpts: list[Excerpt]) 
     if method == "linearise":
         off = np.maximum(off, np.abs(np.concatenate([e.slope for e in excerpts]) - slope))
     if not np.all(off[loud] <= math.sqrt(eps) * scale):
-        raise coupled(problem)
+        fun = rows_of(problem, method, theta, (x, y))
+        again, nearby = (evaluate(fun, theta + (t * direction(theta)).astype(theta.dtype)) for t in (0, 32 * eps))
+        rounding = 4 * np.abs(nearby - again).max()  # where a power of ℓ near zero is steeper than any slope says
+        at_random = not np.array_equal(again, values_here)
+        if at_random or not np.all(off[loud] <= math.sqrt(eps) * scale + rounding):
+            raise coupled(problem)
     if len(excerpts) > 1:  # and another cut: few of a batch's worst rows may be the same in one
         check_apart(problem, method, theta, excerpts[:1])
 

@@ -1,7 +1,7 @@
 """Ways to the largest singular triplets of J, one a file, under the contract of `contract`.
 
     dense        LAPACK on the matrix itself                                    holds M × P numbers
-    svds         ARPACK on JJᵀ (M ≤ P), or `scipy.sparse.linalg.svds`           k small against n
+    svds         ARPACK on the smaller of JJᵀ and JᵀJ, by products              k small against n
     gram         eigenvectors of JJᵀ or JᵀJ                                     n moderate; no σ near √ε σ_1
     tsqr         QR of Jᵀ or J block by block, SVD of the n × n triangle        n moderate; nothing is squared
     randomized   block Krylov from a sketch                                     a spectrum that decays

@@ -1,9 +1,11 @@
 """ARPACK's Lanczos method on the smaller of JJᵀ and JᵀJ, by products alone.
 
-    J Jᵀ U = U S²  (M ≤ P)          `scipy.sparse.linalg.svds`  (P < M)
+    J Jᵀ U = U S²  (M ≤ P)          JᵀJ W = W S²,  J W = U S Zᵀ,  V = W Z  (P < M)
 
-Where M ≤ P the left vectors are all that is kept: U and S² are the eigenvectors and values of JJᵀ, and neither the
-P × k right vectors nor the SVD of them, with which `scipy.sparse.linalg.svds` ends, are ever made.
+This is what `scipy.sparse.linalg.svds` does, but for two things. Where M ≤ P the left vectors are all that is kept: the
+P × k right vectors, and the SVD of them with which SciPy's ends, are never made. And every random number is drawn from
+the caller's seed: SciPy's `svds` does not hand its generator on to ARPACK, which draws when a Krylov space is
+exhausted, so that the same seed gives other bits where J has a low rank.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from scipy.sparse.linalg import LinearOperator
 
 from ..aliases import Matrix, Rng, Vector
 from ..operators import ProductLinearOperator, Scaled
-from .contract import DENSE, Triplets, squared_resolution, zero_triplets
+from .contract import DENSE, Triplets, squared_resolution, svd, zero_triplets
 from .tsqr import tsqr
 
 FIRST = 16  # triplets that are asked for where k is left open
@@ -57,20 +59,21 @@ def svds(J: ProductLinearOperator, k: int, rng: Rng = 0) -> Triplets:
         return zero_triplets(J, "svds")
     rng = np.random.default_rng(rng)
     try:
-        if M <= P:
-            eigenvalues, U = scipy.sparse.linalg.eigsh(J.smaller_gram(c), k=k + 1, rng=rng)
-            s = np.sqrt(np.maximum(eigenvalues, 0))
-            Vt = None
-        else:
-            U, s, Vt = scipy.sparse.linalg.svds(Scaled(J, c), k=k + 1, rng=rng)
+        eigenvalues, W = scipy.sparse.linalg.eigsh(J.smaller_gram(c), k=k + 1, rng=rng)
     except scipy.sparse.linalg.ArpackError:  # no convergence: the spectrum does not fall
         return tsqr(J, k)
-    order = np.argsort(-s)
-    Vt = None if Vt is None else Vt[order]
-    W = U if Vt is None else Vt.T
-    if misses_a_copy(J.smaller_gram(c), W, float(s[order[-1]]), rng):
+    order = np.argsort(-eigenvalues)
+    W = W[:, order]
+    if M <= P:
+        U = W
+        s = np.sqrt(np.maximum(eigenvalues[order], 0))
+        Vt = None
+    else:  # Rayleigh–Ritz: the SVD of J W, whose σ have not been squared
+        U, s, Zt = svd(Scaled(J, c)._matmat(W))
+        Vt = Zt @ W.T
+    if misses_a_copy(J.smaller_gram(c), W, float(s[-1]), rng):
         return tsqr(J, k)
-    return Triplets(U[:, order], s[order], Vt, c, "svds", squared_resolution(J, J.dtype), squared=True, sums=J.dtype)
+    return Triplets(U, s, Vt, c, "svds", squared_resolution(J, J.dtype), squared=True, sums=J.dtype)
 
 
 def svds_until(J: ProductLinearOperator, below: Callable[[Triplets], bool], rng: Rng = 0) -> Triplets:

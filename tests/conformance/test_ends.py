@@ -95,9 +95,10 @@ def wait_until(condition, seconds=30.0):
 
 
 def default_signals():
-    """A shell has what it starts in the background ignore these two, and all that is started by that."""
+    """A shell has what it starts in the background ignore some signals, `nohup` SIGHUP, and so all that these start."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def end_by(sig, arguments, notes, number, **options):
