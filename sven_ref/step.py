@@ -38,7 +38,8 @@ class StepInfo:
     actual_norm : float or None, ‖R(θ')‖ on the same batch, where asked for
     update_norm : float, ‖θ' − θ‖ = η‖J⁺R‖
     solver : str, who did the work
-    n_jvp, n_vjp : int, products with J and Jᵀ, one per column
+    n_jvp : int, products with J, one per column
+    n_vjp : int, products with Jᵀ, one per column
     columns : array of int or None, indices of the parameters that could move, ascending; None for all
 
     Examples

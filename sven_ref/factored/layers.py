@@ -121,9 +121,11 @@ class LayeredLinearOperator(BlocksLinearOperator):
         other = self if other is None else other
         G: Array = np.zeros(())
         for a, b in zip(self.layers, other.layers, strict=True):
-            x, g = a.x.astype(np.float64), a.g / np.float64(c)
+            x = a.x.astype(np.float64)
+            g = a.g / np.float64(c)
             y, h = (x, g) if b is a else (b.x.astype(np.float64), b.g / np.float64(c))  # X Xᵀ costs half of X Yᵀ
-            inputs, signals = x @ y.T, g @ h.T
+            inputs = x @ y.T
+            signals = g @ h.T
             if self.C > 1:
                 inputs = inputs[:, None, :, None]
                 signals = signals.reshape(self.B, self.C, other.B, other.C)

@@ -65,7 +65,9 @@ def svds(J: ProductLinearOperator, k: int, rng: Rng = 0, restarts: int | None = 
     order = np.argsort(-eigenvalues)
     W = W[:, order]
     if M <= P:
-        U, s, Vt = W, np.sqrt(np.maximum(eigenvalues[order], 0)), None
+        U = W
+        s = np.sqrt(np.maximum(eigenvalues[order], 0))
+        Vt = None
     else:  # Rayleigh–Ritz: the SVD of J W, whose σ have not been squared
         U, s, Zt = svd(Scaled(J, c)._matmat(W))
         Vt = Zt @ W.T
