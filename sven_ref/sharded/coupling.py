@@ -51,7 +51,7 @@ def excerpt(problem: Any, theta: Any, part: Any, result: Any) -> Excerpt:
 
     if isinstance(result, Shard):
         return Excerpt(of(x), of(y), of(result.R), of(apply(result, direction(aligned(theta)))))
-    return Excerpt(of(x), of(y), of(result), None)
+    return Excerpt(of(x), of(y), of(result[0] if isinstance(result, tuple) else result), None)
 
 
 def keeps_apart(problem: Any) -> bool:

@@ -116,12 +116,15 @@ def held(x: Any) -> Any:
 
 
 def on_part(problem: Any, method: str, theta: Any, part: Any) -> Any:
-    """`linearise` as a `Shard`, or `residuals` or `losses`, of one part of the batch."""
+    """`linearise` as a `Shard`, or `residuals`, `losses`, or losses and the gradient of their mean, of one part."""
     failure: Exception
     try:
         if method == "linearise":
             return from_recipe((problem, theta, part))
-        return getattr(problem, method)(aligned(theta), aligned(part() if callable(part) else part))
+        theta, part = aligned(theta), aligned(part() if callable(part) else part)
+        if method == "losses_and_gradient":
+            return problem.losses(theta, part), problem.loss_and_gradient(theta, part)[1]
+        return getattr(problem, method)(theta, part)
     except RecursionError as error:  # Dask can't send a traceback of a thousand frames, and would wait for it
         failure = RecursionError(f"{error}, in the model, the loss or the residuals")
     except SystemExit as error:  # it would end the worker, and Dask try the next
