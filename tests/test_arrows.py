@@ -130,19 +130,20 @@ def test_there_are_no_cycles():
         assert not graph
 
 
-SHARED = {"console", "plots", "versions"}
+SHARED = {"console", "plots", "threads", "versions"}
 RUNS = {"tasks", "optimizers", "training", "paper"}
 CLAIM = {"claims", "plots", *RUNS}
 LAB = {  # each room of the lab, from below, and the others that it may know
     "arguments": set(),
     "console": set(),
+    "threads": set(),
     "plots": set(),
     "versions": set(),
     "scale": set(),
     "tasks": set(),
     "optimizers": set(),
     "conditions": {"optimizers"},
-    "training": {"tasks", "optimizers", "console", "versions"},
+    "training": {"tasks", "optimizers", "console", "threads", "versions"},
     "paper": {"tasks", "optimizers", "training", *SHARED},
     "claims": {"arguments", *SHARED, *RUNS},
     "claims.algebra": CLAIM,

@@ -26,6 +26,7 @@ from .console import bars, check_out, printer, require, save_figures, writable
 from .optimizers import Adam
 from .plots import BLUE, RED, SKY
 from .tasks import Task, toy_1d, toy_function
+from .threads import one_blas_thread
 from .train import DIVERGED
 from .training.checkpoint import write_durably
 from .training.loop import Epoch, History, train
@@ -114,7 +115,8 @@ def run(
 
 def command(**options: Any) -> int:
     """`sven-ref demo`: the exit status, `DIVERGED` where one of the two did."""
-    histories = run(**options)["histories"]
+    with one_blas_thread():
+        histories = run(**options)["histories"]
     return DIVERGED if any(history["diverged"] for history in histories.values()) else 0
 
 

@@ -16,6 +16,7 @@ from .optimizers.options import OPTIMIZERS, PROBLEM, option_names, parse, requir
 from .paper.protocols import read
 from .paper.tables import number, settings
 from .tasks import TASKS
+from .threads import one_blas_thread
 from .training.execution import execute, holds_run
 from .training.loop import Epoch
 from .training.run import Run, use_data
@@ -167,4 +168,5 @@ def train_one(
 
 def command(**options: Any) -> int:
     """`sven-ref train`: the exit status, `DIVERGED` for a run that did."""
-    return DIVERGED if train_one(**options)["history"]["diverged"] else 0
+    with one_blas_thread():
+        return DIVERGED if train_one(**options)["history"]["diverged"] else 0

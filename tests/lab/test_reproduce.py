@@ -18,6 +18,7 @@ from sven_ref.errors import ArgumentError
 from sven_ref.lab.optimizers import options
 from sven_ref.lab.paper import best_of, protocols, reproduce, studies, study_cells, tables
 from sven_ref.lab.tasks import TASKS
+from sven_ref.lab.threads import THREADS
 from sven_ref.lab.training import pool
 from sven_ref.lab.training.execution import execute
 from sven_ref.lab.training.run import Run
@@ -199,7 +200,7 @@ def test_single_values_are_json_or_text():
 
 
 def threads(_):
-    return [os.environ.get(name) for name in pool.THREADS]
+    return [os.environ.get(name) for name in THREADS]
 
 
 def die(_):
@@ -208,7 +209,7 @@ def die(_):
 
 def test_workers_have_one_blas_thread_and_the_parent_its_own():
     before = threads(0)
-    assert [r for _, r in pool.run_all(threads, [0], 1)] == [["1"] * len(pool.THREADS)]
+    assert [r for _, r in pool.run_all(threads, [0], 1)] == [["1"] * len(THREADS)]
     assert threads(0) == before
 
 

@@ -9,6 +9,7 @@ import sven_ref as sr
 from sven_ref.errors import ArgumentError
 from sven_ref.lab.optimizers import Adam
 from sven_ref.lab.tasks import toy_1d
+from sven_ref.lab.threads import THREADS, one_blas_thread
 from sven_ref.lab.training import loop
 from sven_ref.lab.training.loop import History, measure, train
 
@@ -107,3 +108,20 @@ def test_what_json_does_not_know_is_none():
     epoch = loop.Epoch(1, float("inf"), 1.0, 0.1, None, 0, 1.0, None)
     assert epoch.to_dict()["train_loss"] is None
     json.dumps(History("Adam", [epoch]).to_dict(), allow_nan=False)
+
+
+def test_blas_has_one_thread_unless_the_environment_says_otherwise(monkeypatch):
+    from threadpoolctl import threadpool_info, threadpool_limits
+
+    def threads():
+        return [library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"]
+
+    for name in THREADS:
+        monkeypatch.delenv(name, raising=False)
+    with threadpool_limits(2, "blas"):
+        with one_blas_thread():
+            assert set(threads()) == {1}
+        assert set(threads()) != {1}
+        monkeypatch.setenv(THREADS[0], "2")
+        with one_blas_thread():
+            assert set(threads()) != {1}

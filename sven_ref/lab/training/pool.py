@@ -20,8 +20,8 @@ from typing import Any
 from ...arguments import check_integer
 from ...errors import SvenError
 from ..console import environment
+from ..threads import THREADS
 
-THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 TICK = 0.5  # seconds between calls of on_tick
 
 
