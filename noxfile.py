@@ -5,7 +5,9 @@ tests by the README's command. What they make is in build/: the site in build/si
 wheels in build/dist.
 """
 
+import os
 import shutil
+import subprocess
 from pathlib import Path
 
 import nox
@@ -55,7 +57,8 @@ def browser(session: nox.Session) -> None:
 def package(session: nox.Session) -> None:
     """Wheel and sdist, built and checked; the sdist's tests against the installed wheel, from another directory.
 
-    Dask and JAX are installed, so that no test of theirs is left out, and the core's coverage is taken on the way.
+    Dask and JAX are installed, so that no test of theirs is left out. The core's tests, with its coverage, and those of
+    the laboratory and of the verifier run beside each other.
     """
     session.install("build", "twine")
     dist, elsewhere = Path("build/dist").absolute(), Path(session.create_tmp()).absolute()
@@ -69,6 +72,25 @@ def package(session: nox.Session) -> None:
     (tree,) = elsewhere.glob("sven_ref-*")
     session.chdir("/")  # not the tree: what is imported must be the wheel's
     session.run("python", "-c", "import sven_ref; assert 'site-packages' in sven_ref.__file__, sven_ref.__file__")
-    session.env["COVERAGE_FILE"], settings = str(elsewhere / "coverage"), f"--rcfile={tree / 'pyproject.toml'}"
-    session.run("coverage", "run", settings, "-m", "pytest", "-q", str(tree / "tests"), *session.posargs)
-    session.run("coverage", "report", settings)
+    session.env["COVERAGE_FILE"] = str(elsewhere / "coverage")
+    settings, tests = f"--rcfile={tree / 'pyproject.toml'}", tree / "tests"
+    beside = [str(tests / name) for name in ("lab", "conformance")]
+    python, said = str(Path(session.bin) / "python"), elsewhere / "beside.log"
+    with (
+        said.open("w") as log,
+        subprocess.Popen(
+            [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", *beside, *session.posargs],
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env=os.environ | {name: value for name, value in session.env.items() if value is not None},
+        ) as other,
+    ):
+        ignored = [f"--ignore={path}" for path in beside]
+        try:
+            session.run("coverage", "run", settings, "-m", "pytest", "-q", str(tests), *ignored, *session.posargs)
+            session.run("coverage", "report", settings)
+        finally:
+            other.wait()
+            session.log(said.read_text(encoding="utf-8", errors="replace"))
+    if other.returncode:
+        session.error(f"the tests of {' and '.join(beside)} failed")

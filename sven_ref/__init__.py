@@ -1,5 +1,9 @@
 """sven_ref: the reference implementation of Sven, Singular Value Descent (arXiv 2604.01279)."""
 
+from . import streams as streams  # first: what follows takes a second, in which Ctrl-C ends the command
+
+# isort: split
+
 from . import checks, errors, natural_gradient, oracle
 from .jacobian import jacobian, linearise
 from .nets.mlp import MLP

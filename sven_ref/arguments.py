@@ -122,10 +122,10 @@ def masked(value: object) -> int:
 def check_columns(columns: ArrayLike, P: int) -> Indices:
     """Indices into θ as an array: integers, ascending, none twice, within 0 … P − 1."""
     array = as_array("columns", columns, "integer indices")
-    ascending = array.ndim == 1 and array.dtype.kind in "iu" and array.size > 0 and bool(np.all(np.diff(array) > 0))
-    if not ascending or array[0] < 0 or array[-1] >= P:
+    indices = array.ndim == 1 and array.dtype.kind in "iu" and array.size > 0
+    if not (indices and array[0] >= 0 and np.all(array[1:] > array[:-1]) and array[-1] < P):
         raise ArgumentError(f"columns = {columns!r}: must be ascending integers, none twice, within 0 … {P - 1}")
-    return array
+    return array.astype(np.intp, copy=False)
 
 
 def check_dtype(dtype: DtypeLike) -> Dtype:

@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from .aliases import Array, DtypeLike
-from .arguments import as_array, check_finite
-from .errors import ShapeError
+from .aliases import Array, Dtype
+from .arguments import as_array, check_finite, unmasked
+from .errors import ArgumentError, ShapeError
 
 
-def x_and_y(batch: Any, dtype: DtypeLike, cast_x: bool, cast_y: bool) -> tuple[Array, Array]:
+def x_and_y(batch: Any, dtype: Dtype, cast_x: bool, cast_y: bool) -> tuple[Array, Array]:
     """(x, y) checked, floats in θ's dtype, and integers too where they are to be cast."""
     if not isinstance(batch, tuple | list) or len(batch) != 2:
         raise ShapeError(f"batch is a {type(batch).__name__}: must be a pair (x, y) of arrays, samples first")
@@ -26,9 +26,18 @@ def x_and_y(batch: Any, dtype: DtypeLike, cast_x: bool, cast_y: bool) -> tuple[A
         if array.ndim == 0 or len(array) != len(x) or len(array) == 0:
             raise ShapeError(f"x, y have shapes {x.shape}, {y.shape}: must have the same number ≥ 1 of samples")
         check_finite(name, array)
-    x = x.astype(dtype, copy=False) if cast_x or x.dtype.kind == "f" else x
-    y = y.astype(dtype, copy=False) if cast_y or y.dtype.kind == "f" else y
+    x = in_range("x", x, dtype) if x.dtype != dtype and (cast_x or x.dtype.kind == "f") else x
+    y = in_range("y", y, dtype) if y.dtype != dtype and (cast_y or y.dtype.kind == "f") else y
     return x, y
+
+
+def in_range(name: str, array: Array, dtype: Dtype) -> Array:
+    """A finite array in θ's dtype, or an error where that has no such numbers."""
+    with np.errstate(all="ignore"):  # what is too small is zero, as anywhere
+        cast = array.astype(dtype, copy=False)
+    if cast is not array and np.isinf(cast).any():
+        raise ArgumentError(f"{name}: {np.abs(array).max():g} is outside the range of {dtype}, theta's dtype")
+    return cast
 
 
 def takes(fun: Callable[..., object], n: int) -> bool:
@@ -44,6 +53,7 @@ def takes(fun: Callable[..., object], n: int) -> bool:
 
 def copied(batch: Any) -> Any:
     """Arrays in tuples, lists and dicts, copied: what is recorded refers to them, and a buffer may be filled anew."""
+    unmasked("batch", batch)
     if type(batch) in (tuple, list):
         return type(batch)(map(copied, batch))
     if type(batch) is dict:

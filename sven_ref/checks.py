@@ -10,12 +10,12 @@ from __future__ import annotations
 import numpy as np
 
 from .aliases import ArrayLike, Function, MatrixLike, Rng, Vector
-from .arguments import as_generator, check_integer, check_theta
-from .errors import CheckFailed
+from .arguments import as_generator, check_integer, check_number, check_theta
+from .errors import ArgumentError, CheckFailed, ShapeError
 from .one_matrix import sizes_of
-from .operators import Scaled, as_product_operator, norm, power_of_two
+from .operators import Scaled, as_product_operator, both_products, norm, power_of_two
 from .pinv import TruncatedPinv
-from .tape import check_residuals, evaluate
+from .tape import check_residuals, evaluate, name_of
 
 
 def dot_test(J: MatrixLike, rng: Rng = 0, rtol: float | None = None, trials: int = 3) -> float:
@@ -46,14 +46,12 @@ def dot_test(J: MatrixLike, rng: Rng = 0, rtol: float | None = None, trials: int
     >>> sr.checks.dot_test(np.array([[3.0, 1.0], [0.0, 2.0], [1.0, 1.0]])) < 1e-15
     True
     """
-    J = as_product_operator(J)
-    rng = as_generator(rng)
-    rtol = 100 * J.eps if rtol is None else rtol
+    J, rng = as_product_operator(J), as_generator(rng)
+    rtol = 100 * J.eps if rtol is None else check_number("rtol", rtol, "≥ 0", lambda x: x >= 0)
     worst = 0.0
     for _ in range(check_integer("trials", trials)):
         v, u = (rng.standard_normal(n).astype(J.dtype) for n in J.shape[::-1])
-        Jv = J.matvec(v)
-        JTu = J.rmatvec(u)
+        Jv, JTu = both_products(J, v, u)
         c = power_of_two(max(float(np.abs(Jv).max()), float(np.abs(JTu).max())))  # squares stay in range
         v, Jv, u, JTu = (np.asarray(a, np.float64) for a in (v, Jv / Jv.dtype.type(c), u, JTu / JTu.dtype.type(c)))
         left = float(Jv @ u)
@@ -109,7 +107,10 @@ def check_jacobian(
     theta = check_theta(theta)
     rng = as_generator(rng)
     eps = float(np.finfo(theta.dtype).eps)
-    rtol = 100 * eps ** (2 / 3) if rtol is None else rtol
+    rtol = 100 * eps ** (2 / 3) if rtol is None else check_number("rtol", rtol, "≥ 0", lambda x: x >= 0)
+    M = len(check_residuals(evaluate(fun, theta), fun))
+    if J.shape != (M, theta.size):
+        raise ShapeError(f"J has shape {J.shape}: must be {(M, theta.size)}, a row for each residual of {name_of(fun)}")
     h = eps ** (1 / 3)
 
     def slope(v: Vector, h: float) -> tuple[Vector, Vector]:
@@ -174,12 +175,16 @@ def check_pinv(J: MatrixLike, J_pinv: TruncatedPinv, rng: Rng = 0, rtol: float |
     >>> sr.checks.check_pinv(J, sr.truncated_pinv(J)) < 1e-14
     True
     """
-    J = Scaled(as_product_operator(J), J_pinv.c)
-    rng = as_generator(rng)
+    if not isinstance(J_pinv, TruncatedPinv):
+        raise ArgumentError(f"J_pinv is a {type(J_pinv).__name__}: must be made by truncated_pinv")
+    J, rng = as_product_operator(J), as_generator(rng)
+    if J.shape != J_pinv.shape[::-1]:
+        raise ShapeError(f"J has shape {J.shape}: must be {J_pinv.shape[::-1]}, for a J_pinv of shape {J_pinv.shape}")
+    J = Scaled(J, J_pinv.c)
     s = J_pinv.singular_values
     if J_pinv.rank == 0:
         return 0.0
-    rtol = 1000 * float(np.finfo(J.dtype).eps) * float(s[0] / s[-1]) if rtol is None else rtol
+    rtol = 1000 * J.eps * float(s[0] / s[-1]) if rtol is None else check_number("rtol", rtol, "≥ 0", lambda x: x >= 0)
     v, w = rng.standard_normal((2, J.shape[1])).astype(J.dtype)
     u, t = rng.standard_normal((2, J.shape[0])).astype(J.dtype)
 

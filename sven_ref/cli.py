@@ -15,6 +15,7 @@ Exit status of every command:
 from __future__ import annotations
 
 import argparse
+import errno
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -25,7 +26,9 @@ from .conformance import command as conformance
 from .errors import ArgumentError, SvenError
 from .lab import commands as lab
 from .lab.arguments import Help, with_underscores
-from .streams import Output, lasting
+from .streams import INTERRUPTED, Output, begin, lasting
+
+ANOTHER_KIND = (errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ELOOP, errno.ENOTEMPTY)  # of file than is needed
 
 
 def parser() -> argparse.ArgumentParser:
@@ -73,13 +76,24 @@ def run(arguments: list[str], output: Output) -> int:
     command = options.pop("command")
     output.raises = command is conformance.verify  # whose exit status says what became of its report
     try:
+        begin()
         status = command(**options)
     except KeyboardInterrupt:
         print("sven-ref: interrupted", file=sys.stderr)
-        return 130
-    except (SvenError, OSError) as error:  # OSError: the disk is full
+        return INTERRUPTED
+    except SvenError as error:
         print(f"sven-ref: error: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"sven-ref: error: {of_files(error, options.get('out'))}", file=sys.stderr)
         return 1
     finally:
         output.raises = False
     return status if isinstance(status, int) else 0
+
+
+def of_files(error: OSError, out: Any) -> str:
+    """What the system says of a file of a command, the full disk among it, in words."""
+    where = [f"out = {str(out)!r}"] * bool(out) + [str(file) for file in (error.filename, error.filename2) if file]
+    remedy = "; something else is in its place: move it away" if error.errno in ANOTHER_KIND else ""
+    return ": ".join([*where, (error.strerror or str(error)) + remedy])

@@ -19,10 +19,11 @@ import numpy as np
 
 from .aliases import ArrayLike, Function, Vector
 from .arguments import check_theta
+from .batches import takes
 from .errors import ArgumentError
 from .one_matrix import derivative, warn_independent
 from .operators import ProductLinearOperator, real_product
-from .tape import check_residuals, name_of, users_code, vjp_and_value
+from .tape import check_residuals, in_dtype, name_of, users_code, vjp_and_value
 
 
 def jacobian(fun: Function, theta: ArrayLike) -> ProductLinearOperator:
@@ -72,15 +73,15 @@ def linearise(fun: Function, theta: ArrayLike) -> tuple[Vector, ProductLinearOpe
     >>> R, J @ np.array([1.0, 1.0])
     (array([1., 9.]), array([2., 6.]))
     """
+    if not callable(fun) or not takes(fun, 1):
+        raise ArgumentError(
+            f"fun = {name_of(fun)}: must be a function of theta alone; of a Problem, or of Conditions with a batch, "
+            f"problem.linearise(theta, batch) has the same"
+        )
     theta = check_theta(theta).copy()  # J stays what it is when the caller updates θ in place
     recorded = vjp_and_value(fun, theta)
     R = check_residuals(recorded.value, fun).copy()  # a function may use one buffer twice
-    value = R.astype(theta.dtype)
-    if np.any((value == 0) & (R != 0) | np.isinf(value)):
-        raise ArgumentError(
-            f"residuals of {name_of(fun)}: some are outside the range of {theta.dtype}, theta's dtype; scale them, or "
-            f"use float64"
-        )
+    value = in_dtype(R, theta.dtype, fun)
 
     def vjp(u: Vector) -> Vector:
         with users_code(fun, theta):

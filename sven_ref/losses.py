@@ -21,6 +21,8 @@ from .errors import ArgumentError, ShapeError
 
 def check_outputs(f: Array, y: Array) -> int:
     """B, or an error unless f has shape (B, C) for the B samples of y."""
+    if np.iscomplexobj(getval(f)):
+        raise ArgumentError("model returned complex numbers: must be real")
     shape = np.shape(f)
     if len(shape) != 2 or shape[0] != len(y):
         raise ShapeError(f"model returned shape {shape}: must be (B, C) = ({len(y)}, C), samples first")

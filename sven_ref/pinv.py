@@ -31,7 +31,7 @@ from .operators import ProductLinearOperator, RealLinearOperator, Scaled, adjoin
 from .scaling import in_between, near_one, true_size
 from .solvers import SOLVERS
 from .solvers.auto import Attempt, attempts
-from .solvers.contract import Triplets
+from .solvers.contract import Triplets, cancellation
 from .solvers.svds import svds_until
 
 CANCELLATION = 1e-3  # the relative error up to which products stay in J's own dtype
@@ -101,7 +101,8 @@ def truncated_pinv(
         until = k is None and attempt.solver == "svds"
         triplets = svds_until(J, below_the_cut, rng) if until else SOLVERS[attempt.solver](J, most, rng)
         check_finite("singular values of J", triplets.s * triplets.c)
-        triplets = replace(triplets, floor=max(attempt.floor, triplets.floor))
+        unsafe = attempt.floor * cancellation(J, float(triplets.s[0] * triplets.c))
+        triplets = replace(triplets, floor=max(unsafe, triplets.floor))
         J_pinv = TruncatedPinv(J, triplets, cut(triplets, most, rtol, atol))
         check_attained(J_pinv, triplets)
         return J_pinv

@@ -18,7 +18,7 @@ from typing import Any
 
 import autograd.numpy as anp
 import numpy as np
-from autograd.tracer import getval
+from autograd.tracer import getval, isbox
 
 from .aliases import Array, ArrayLike, Function, Vector
 from .arguments import check_choice, check_finite, check_integer, check_number, check_theta, renamed
@@ -30,7 +30,7 @@ from .losses import LOSSES, SQUARES, check_outputs, cross_entropy, power, signed
 from .nets.mlp import MLP
 from .operators import ProductLinearOperator
 from .residuals import Residuals
-from .tape import described, evaluate, name_of, users_code, vjp_and_value
+from .tape import described, evaluate, name_of, returned, users_code, vjp_and_value
 
 Model = Callable[[Vector, Array], Array]  # (θ, x) -> outputs of shape (B, C)
 Loss = Callable[[Array, Array], Vector]  # (outputs, y) -> ℓ of shape (B,)
@@ -43,7 +43,8 @@ class Conditions(Residuals):
     Parameters
     ----------
     fun : callable(theta, batch) -> (M,), or callable(theta) -> (M,)
-        Written in `autograd.numpy`. `batch` is whatever the function takes, and is handed on as it is.
+        Written in `autograd.numpy`. `batch` is whatever the function takes, and is handed on as it is; where it is
+        None, a default of the function's own stays.
 
     Raises
     ------
@@ -65,6 +66,7 @@ class Conditions(Residuals):
         if not (takes(fun, 2) or takes(fun, 1)):
             raise ArgumentError(f"fun = {name_of(fun)}: must take (theta, batch), or theta alone")
         self.fun = fun
+        self.needs_batch = not takes(fun, 1)
         self.takes_batch = takes(fun, 2)
 
     def residual_function(self, batch: Any) -> Function:
@@ -72,7 +74,8 @@ class Conditions(Residuals):
         own = copied(batch)
 
         def residuals(theta: Vector) -> Vector:
-            return self.fun(theta, own) if self.takes_batch else self.fun(theta)
+            given = self.needs_batch or (self.takes_batch and own is not None)  # a default stays where batch is None
+            return self.fun(theta, own) if given else self.fun(theta)
 
         return described(residuals, self.describe)
 
@@ -131,6 +134,12 @@ class Problem(Residuals):
         rows: str | None = None,
         micro_batch: int = 1,
     ) -> None:
+        if isinstance(model, type):
+            raise ArgumentError(f"model = {model.__name__}: must be an instance of it, which has parameters")
+        if callable(model) and not takes(model, 2):
+            raise ArgumentError(f"model = {name_of(model)}: must take (theta, x)")
+        if callable(loss) and not takes(loss, 2):
+            raise ArgumentError(f"loss = {name_of(loss)}: must take (outputs, y)")
         if not callable(model):
             raise ArgumentError(
                 f"model = {model!r}: must be callable; residuals of one's own, without a model, are Conditions(fun)"
@@ -153,6 +162,7 @@ class Problem(Residuals):
         B = check_outputs(f, y)
         if callable(self.loss):
             losses = self.loss(f, y)
+            losses = losses if isbox(losses) else returned(self.loss, losses)
             if np.shape(losses) != (B,):
                 raise ShapeError(f"loss returned shape {np.shape(losses)}: must be (B,) = ({B},), a loss per sample")
             if np.any(losses < 0):

@@ -112,7 +112,8 @@ def update(
     size = lr * norm(delta)
     delta *= -lr  # from here on in place: vectors of length P are what a step costs
     if columns is None:
-        new = np.add(theta, delta, out=delta)
+        new = np.add(theta, delta, out=delta if delta.dtype == theta.dtype else None)
+        new = new.astype(theta.dtype, copy=False)
     else:
         new = theta.copy()
         new[np.asarray(columns)] += delta

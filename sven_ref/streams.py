@@ -5,6 +5,9 @@ what is printed is dropped, the command goes on to its end and writes its files,
 
     141    the reader of a pipe is gone (`| head -1`): what a shell says of a process that SIGPIPE ended
     74     another reason, a full disk: EX_IOERR of BSD's sysexits.h
+
+This is the first module that the package imports: where the process is the command, Ctrl-C ends it from here on in one
+line, and not in a traceback of what it is just importing. Who imports the package keeps his handler.
 """
 
 from __future__ import annotations
@@ -12,11 +15,33 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from typing import Any
 
-CLOSED, UNWRITABLE = 141, 74
+CLOSED, UNWRITABLE, INTERRUPTED = 141, 74, 130
+
+
+def is_command() -> bool:
+    """Whether this process was started as `sven-ref`, or as `python -m sven_ref`."""
+    program, started = getattr(sys, "argv", [""])[0], sys.orig_argv
+    if program == "-m":  # as it is until Python has found the module
+        return ("-m", "sven_ref") in pairwise(started) or "-msven_ref" in started
+    return program in started and os.path.basename(program).partition(".")[0] == "sven-ref"
+
+
+def end(*_: Any) -> None:
+    """What Ctrl-C does while nothing has begun."""
+    os.write(2, b"sven-ref: interrupted\n")
+    os._exit(INTERRUPTED)
+
+
+def begin() -> None:
+    """From here on Ctrl-C is what it is elsewhere, a `KeyboardInterrupt`."""
+    if signal.getsignal(signal.SIGINT) is end:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class Output:
@@ -80,3 +105,7 @@ def lasting() -> Iterator[Output]:
         out.flush()
         err.flush()
         sys.stdout, sys.stderr = before
+
+
+if is_command() and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    signal.signal(signal.SIGINT, end)

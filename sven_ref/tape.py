@@ -24,7 +24,7 @@ from autograd.core import make_vjp
 from autograd.extend import defvjp, primitive
 from autograd.tracer import isbox
 
-from .aliases import Array, Function, Product, Vector
+from .aliases import Array, Dtype, Function, Product, Vector
 from .arguments import as_array, check_finite
 from .errors import ArgumentError, ShapeError, SvenError
 
@@ -196,3 +196,15 @@ def check_residuals(R: Array, fun: object = None) -> Vector:
         raise ArgumentError(f"residuals have dtype {R.dtype}: must be real floating point, float32 or float64")
     check_finite("residuals", R)
     return R
+
+
+@np.errstate(all="ignore")
+def in_dtype(R: Vector, dtype: Dtype, fun: Any) -> Vector:
+    """R in θ's dtype, or an error where that has no number for some of it."""
+    value = R.astype(dtype, copy=False)
+    if value is not R and np.any((value == 0) & (R != 0) | np.isinf(value)):
+        raise ArgumentError(
+            f"residuals of {name_of(fun)}: some are outside the range of {dtype}, theta's dtype; scale them, or use "
+            f"float64"
+        )
+    return value

@@ -18,6 +18,7 @@ try:
 except ImportError:  # the extra is not there: `needs_dask` skips, with this reason
     dask = distributed = None
 needs_dask = pytest.mark.skipif(distributed is None, reason="dask is not installed: pip install 'sven-ref[dask]'")
+ROOT = Path(sven_ref.__file__).parent.parent  # where this package is imported from
 
 
 def briefly():
@@ -26,16 +27,24 @@ def briefly():
 
 
 @contextmanager
-def separate_cluster(folder, workers=1):
-    """A scheduler and its workers, processes of their own: (address, scheduler process)."""
+def separate_cluster(folder, workers=1, of_scheduler=ROOT, of_workers=ROOT):
+    """A scheduler and its workers, processes of their own: (address, scheduler process).
+
+    They have the package from the folders `of_scheduler` and `of_workers`.
+    """
     file = folder / "scheduler.json"
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    quiet["env"] = os.environ | {"PYTHONPATH": str(Path(sven_ref.__file__).parent.parent), "OPENBLAS_NUM_THREADS": "1"}
+
+    def quiet(root):
+        env = os.environ | {"PYTHONPATH": str(root), "OPENBLAS_NUM_THREADS": "1"}
+        return {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "env": env, "cwd": folder}
+
     here = ["--no-dashboard", "--scheduler-file", str(file)]
     run = [sys.executable, "-m"]
-    processes = [subprocess.Popen([*run, "distributed.cli.dask_scheduler", "--port", "0", *here], **quiet)]
+    processes = [
+        subprocess.Popen([*run, "distributed.cli.dask_scheduler", "--port", "0", *here], **quiet(of_scheduler))
+    ]
     worker = [*run, "distributed.cli.dask_worker", "--nthreads", "1", "--no-nanny", *here]
-    processes += [subprocess.Popen(worker, **quiet) for _ in range(workers)]
+    processes += [subprocess.Popen(worker, **quiet(of_workers)) for _ in range(workers)]
     try:
         deadline = time.monotonic() + 30
         while not (file.exists() and file.stat().st_size) and time.monotonic() < deadline:

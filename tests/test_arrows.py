@@ -83,7 +83,7 @@ FENCES = {
     "scaling": {"arguments"},
     "subsets": {"arguments", "errors"},
     "one_matrix": {"tape", "operators", "arguments", "errors"},
-    "jacobian": {"one_matrix", "tape", "operators", "arguments", "errors"},
+    "jacobian": {"batches", "one_matrix", "tape", "operators", "arguments", "errors"},
     "residuals": {"jacobian", "one_matrix", "tape", "operators", "arguments"},
     "factored": {"nets", "one_matrix", "tape", "operators", "arguments"},
     "batches": {"arguments", "errors"},

@@ -7,7 +7,7 @@ from scipy.sparse.linalg import LinearOperator
 from strategies import with_spectrum
 
 import sven_ref as sr
-from sven_ref.errors import AdjointError, CheckFailed
+from sven_ref.errors import AdjointError, ArgumentError, CheckFailed
 from sven_ref.operators import ProductLinearOperator
 
 A = np.random.default_rng(0).standard_normal((5, 8))
@@ -184,3 +184,30 @@ def test_check_jacobian_where_parameters_and_rows_differ_in_size(case):
         if np.any(wrong != J):
             with pytest.raises(CheckFailed, match=f"row {row} of Jv differs"):
                 sr.checks.check_jacobian(fun, theta, wrong)
+
+
+def test_what_checks_are_given():
+    A = np.array([[1.0, 2], [0, 3]])
+    J_pinv = sr.truncated_pinv(A, solver="dense")
+    with pytest.raises(ArgumentError, match=r"J has shape \(1, 2\): must be \(3, 2\), a row for each residual"):
+        sr.checks.check_jacobian(lambda t: anp.array([t[0]] * 3), np.ones(2), np.array([[1.0, 0]]))
+    with pytest.raises(ArgumentError, match=r"J has shape \(3, 1\): must be \(3, 2\)"):
+        sr.checks.check_jacobian(lambda t: anp.array([t[0]] * 3), np.ones(2), np.ones((3, 1)))
+    with pytest.raises(ArgumentError, match="J_pinv is a ndarray: must be made by truncated_pinv"):
+        sr.checks.check_pinv(A, np.linalg.pinv(A))
+    with pytest.raises(ArgumentError, match=r"J has shape \(3, 2\): must be \(2, 2\)"):
+        sr.checks.check_pinv(np.ones((3, 2)), J_pinv)
+    with pytest.raises(ArgumentError, match="without both products"):
+        sr.checks.dot_test(LinearOperator((2, 2), matvec=lambda v: v))
+    for rtol in (np.nan, -1, "1e-3"):
+        with pytest.raises(ArgumentError, match=r"rtol = .*: must be a finite number ≥ 0"):
+            sr.checks.dot_test(A, rtol=rtol)
+
+
+@pytest.mark.parametrize("theta", [[1e-14, 1.0], [0.0, 1.0], [-3e-16, 2.0]])
+def test_check_jacobian_sees_parameters_at_rounding_level(theta):
+    fun, theta = lambda t: anp.array([t[1] - 2, 1 + t[0]]), np.array(theta)
+    sr.checks.check_jacobian(fun, theta, np.array([[0, 1.0], [1, 0]]))
+    for wrong in (0, 7):
+        with pytest.raises(CheckFailed):
+            sr.checks.check_jacobian(fun, theta, np.array([[0, 1.0], [wrong, 0]]))

@@ -1,9 +1,12 @@
 """What may go wrong with processes and servers: each is one error that names it, in a stated time, or goes on."""
 
 import asyncio
+import compileall
+import hashlib
 import logging
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -11,15 +14,18 @@ import sys
 import threading
 import time
 from contextlib import contextmanager
+from pathlib import Path
 
 import autograd.numpy as anp
 import numpy as np
 import pytest
-from clusters import briefly, distributed, needs_dask, separate_cluster
+from clusters import ROOT, briefly, distributed, needs_dask, separate_cluster
 
 import sven_ref as sr
+from sven_ref import cli
 from sven_ref.errors import ArgumentError, ClusterError
-from sven_ref.sharded import ShardedProblem, cluster, cluster_errors, connect, workers
+from sven_ref.sharded import ShardedProblem, cluster, cluster_errors, connect, task, workers
+from sven_ref.sharded.workers import Workers
 
 pytestmark = needs_dask
 NET = sr.MLP((3, 4, 1), "tanh")
@@ -117,6 +123,61 @@ def test_a_worker_or_a_nanny_is_no_scheduler(client):
 def test_what_is_no_address(scheduler):
     with pytest.raises(ArgumentError, match=r"scheduler is a .*: must be an address, such as"):
         connect(scheduler=scheduler).__enter__()
+
+
+NO_ADDRESSES = {
+    "": "has no port",
+    "nonsense": "has no port",
+    "127.0.0.1": "has no port",
+    "tcp://": "has no port",
+    "tcp://127.0.0.1": "has no port",
+    "tcp://127.0.0.1:": "has no port",
+    "tcp://:8786": "has no host",
+    ":8786": "has no host",
+    "tcp://127.0.0.1:x": "its port is 'x'",
+    "tcp://127.0.0.1:99999": "its port is '99999'",
+    "tcp://127.0.0.1:-5": "its port is '-5'",
+    "tcp://127.0.0.1:0": "its port is '0'",
+    "tcp://127.0.0.1:8786/status": "its port is '8786/status'",
+    "tcp://127.0.0.1:٣": "its port is '٣'",
+    "tcp://127.0.0.1: 8786": "its port is ' 8786'",
+    "tls://127.0.0.1:8786": "tls is no protocol that goes without a client of your own",
+    "ucx://127.0.0.1:8786": "ucx is no protocol that goes",
+    "inproc://127.0.0.1/1/1": "inproc is no protocol that goes",
+    "inproc://x": "inproc is no protocol that goes",
+    "ws://127.0.0.1:8786": "ws is no protocol that goes",
+    "http://127.0.0.1:8787/status": "http is no protocol that goes",
+    "a://b:1": "a is no protocol that goes",
+    "TLS://127.0.0.1:8786": "TLS is no protocol that goes",
+}
+
+
+@pytest.mark.parametrize("scheduler", NO_ADDRESSES)
+def test_what_can_be_no_address_is_refused_at_once(scheduler):
+    """It was tried for half a minute, or named in Dask's words."""
+    began = time.monotonic()
+    with pytest.raises(ArgumentError) as raised:
+        connect(scheduler=scheduler).__enter__()
+    assert str(raised.value).startswith(
+        f"scheduler = {scheduler!r}: must be tcp://HOST:PORT, as a Dask scheduler prints"
+    )
+    assert NO_ADDRESSES[scheduler] in str(raised.value)
+    assert time.monotonic() - began < 2
+
+
+@pytest.mark.parametrize("host", ["no-such-host.invalid", "a..b", "x" * 64 + ".org", "[::g]", "256.256.256.256"])
+def test_a_host_that_there_is_not_is_refused_at_once(host):
+    began = time.monotonic()
+    with pytest.raises(ClusterError, match=r"no Dask scheduler answers there \((there is no such host|.*known|.*host)"):
+        connect(scheduler=f"tcp://{host}:8786").__enter__()
+    assert time.monotonic() - began < 15  # of a resolver that has no network
+
+
+@pytest.mark.parametrize("spelling", ["tcp://{}", "{}", "TCP://{}", " tcp://{}\n"])
+def test_spellings_of_an_address(client, spelling):
+    address = spelling.format(client.scheduler.address.removeprefix("tcp://"))
+    with connect(scheduler=address) as other:
+        assert other.scheduler.address == client.scheduler.address
 
 
 # --- processes that do not start
@@ -308,6 +369,141 @@ def test_a_worker_of_another_version_that_comes_later(tmp_path, module, change, 
         finally:
             other.kill()
             other.wait()
+
+
+def append(path, text):
+    path.write_text(path.read_text() + text)
+
+
+def copied(folder):
+    """The package in a folder of its own."""
+    shutil.copytree(ROOT / "sven_ref", folder / "sven_ref", ignore=shutil.ignore_patterns("__pycache__"))
+    return folder
+
+
+def code_of(root, *options):
+    """The digest of the package that is imported from there, as a worker would say it."""
+    code = "from sven_ref.sharded.task import reader; import sven_ref; print(sven_ref.__file__, reader()()['code'])"
+    command = [sys.executable, *options, "-c", code]
+    done = subprocess.run(
+        command, env=os.environ | {"PYTHONPATH": str(root)}, cwd=root.parent, capture_output=True, text=True
+    )
+    file, digest = done.stdout.split()
+    assert file.startswith(str(root)), done
+    return digest
+
+
+def test_the_digest_is_of_all_code_that_makes_numbers(tmp_path):
+    here = task.reader()()["code"]
+    root = copied(tmp_path / "one")
+    assert code_of(root) == here
+    package = root / "sven_ref"
+    for path in package.rglob("*.py"):
+        path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))  # as Git may leave them on Windows
+    (package / "lab" / "train.py").write_text("")
+    (package / "conformance" / "new.py").write_text("")
+    (package / "notes.txt").write_text("")
+    assert code_of(root, "-B") == here
+    digests = {here}
+    for i, change in enumerate(
+        (
+            lambda: append(package / "factored" / "columns.py", "# changed"),
+            lambda: (package / "solvers" / "new.py").write_text(""),
+            lambda: (package / "new.py").write_text(""),
+            lambda: (package / "new.py").rename(package / "newer.py"),
+            lambda: (package / "minimal.py").unlink(),
+        ),
+        2,
+    ):
+        change()
+        digests.add(code_of(root, "-B"))
+        assert len(digests) == i
+
+
+def test_the_digest_of_an_install_that_is_zipped_read_only_or_without_sources(tmp_path):
+    here, root = task.reader()()["code"], copied(tmp_path / "tree")
+    assert code_of(Path(shutil.make_archive(str(tmp_path / "zipped"), "zip", root))) == here
+    for path in [*root.rglob("*"), root]:
+        path.chmod(0o555)
+    assert code_of(root) == here
+    for path in [*root.rglob("*"), root]:
+        path.chmod(0o755)
+    compileall.compile_dir(root, legacy=True, quiet=1)
+    for path in root.rglob("*.py"):
+        path.unlink()
+    assert code_of(root) == "None"
+
+
+def test_the_digest_is_made_once_a_process(monkeypatch):
+    first = task.here()["code"]
+    monkeypatch.setattr(hashlib, "sha256", lambda *args: pytest.fail("it is made again"))
+    assert task.reader()()["code"] == first
+
+
+def test_without_sources_the_version_decides():
+    ours = task.here()
+    assert task.differing("a worker", ours | {"code": None}, ours) is None
+    assert task.differing("a worker", ours, ours | {"code": None}) is None
+    other = task.differing("a worker", ours | {"code": "0"}, ours)
+    assert other.startswith(
+        f"client: a worker has other code of sven_ref {sr.__version__}, though the version is the same"
+    )
+    assert task.differing("a worker", ours | {"code": "0", "sven_ref": "0"}, ours).startswith(
+        "client: a worker has sven_ref 0;"
+    )
+
+
+OLDER = {  # what an older checkout with this version's number may be
+    "another line": lambda package: append(package / "solvers" / "gram.py", "\nx = 1\n"),
+    "a module less": lambda package: (package / "sharded" / "task.py").unlink(),
+    "a room less": lambda package: shutil.rmtree(package / "factored"),
+}
+
+
+@pytest.mark.parametrize("who", ["the workers", "the scheduler", "both"])
+@pytest.mark.parametrize("how", OLDER)
+def test_workers_of_other_code_with_the_same_version_are_refused(tmp_path, how, who, capsys):
+    """They made other updates, silently; `train` had begun a run by then."""
+    root = copied(tmp_path / "older")
+    OLDER[how](root / "sven_ref")
+    roots = {
+        "of_scheduler": root if who != "the workers" else ROOT,
+        "of_workers": root if who != "the scheduler" else ROOT,
+    }
+    arguments = ["train", "--task", "toy", "--optimizer", "sven", "--n-train", "64", "--epochs", "1"]
+    with separate_cluster(tmp_path, **roots) as (address, _), connect(scheduler=address) as client:
+        client.wait_for_workers(1, timeout=60)
+        theirs = "has other code of sven_ref" if how != "a room less" else "has (other code of|no) sven_ref"
+        with pytest.raises(ClusterError, match=rf"^client: (tcp://.*|the scheduler) {theirs}") as raised:
+            ShardedProblem(PROBLEM, client)
+        assert "\n" not in str(raised.value)
+        assert cli.main([*arguments, "--out", str(tmp_path / "run"), "--scheduler", address]) == 1
+    error = capsys.readouterr().err
+    assert re.match(rf"sven-ref: error: client: .* {theirs}", error)
+    assert error.count("\n") == 1
+    assert "--resume" not in error
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("who", ["the scheduler", "both"])
+@pytest.mark.parametrize("how", ["a module less", "a room less"])
+def test_code_that_is_not_there_is_a_cluster_error(tmp_path, how, who, monkeypatch, capsys):
+    """Where no versions can be read: Dask says `Error during deserialization of the task graph`."""
+    root = copied(tmp_path / "older")
+    OLDER[how](root / "sven_ref")
+    monkeypatch.setattr(Workers, "check_versions", lambda self: None)
+    roots = {"of_scheduler": root, "of_workers": root if who == "both" else ROOT}
+    arguments = ["train", "--task", "toy", "--optimizer", "sven", "--n-train", "64", "--epochs", "1"]
+    with separate_cluster(tmp_path, **roots) as (address, _), connect(scheduler=address) as client:
+        client.wait_for_workers(1, timeout=60)
+        with pytest.raises(ClusterError, match=r"^client: .* must be able to import .*\(\w+: .*\)$") as raised:
+            step(ShardedProblem(PROBLEM, client))
+        assert "\n" not in str(raised.value)
+        assert cli.main([*arguments, "--out", str(tmp_path / "run"), "--scheduler", address]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("sven-ref: error: client: ")
+    assert error.count("\n") == 1
+    assert not (tmp_path / "run").exists()
 
 
 # --- what is no client, and what can't be sent

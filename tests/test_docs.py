@@ -280,7 +280,7 @@ def test_the_arrows_are_those_that_the_fences_are_held_by():
     """The pages and tests/test_arrows.py read the imports by themselves, and agree; names of types are not drawn."""
     import test_arrows
 
-    left_out = {"", "__main__", "aliases"}
+    left_out = {"", "__main__", "aliases"}  # every room knows the names of types
     uses = {room: test_arrows.USES[room] - left_out for room in test_arrows.ROOMS if room not in left_out}
     assert arrows.rooms() == uses
 

@@ -322,3 +322,20 @@ def test_damped_forms_at_any_scale(a, b):
         for f in (sr.natural_gradient.damped_primal, sr.natural_gradient.damped_dual):
             got = f(np.ldexp(A, a), np.ldexp(R, b), float(np.ldexp(mu, 2 * a)))
             np.testing.assert_allclose(got, np.ldexp(exact, b - a), rtol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint64, np.int8, int])
+def test_columns_of_every_integer_dtype(dtype):
+    J = sr.Problem(NET).jacobian(THETA, (X, Y))
+    for order in ([3, 1], [1, 1], [9, 2, 5]):
+        with pytest.raises(ArgumentError, match="must be ascending integers"):
+            J.restrict(np.array(order, dtype))
+    np.testing.assert_array_equal(J.restrict(np.array([1, 3], dtype)).to_dense(), J.to_dense()[:, [1, 3]])
+
+
+@pytest.mark.parametrize("columns", [None, [0, 1]])
+def test_theta_keeps_its_digits_beside_a_float32_jacobian(columns):
+    theta = np.array([1e8 + 1.25, 0.1])
+    new, _, _ = sr.update(theta, np.ones(2), np.eye(2, dtype=np.float32), lr=0, columns=columns)
+    assert new.dtype == np.float64
+    np.testing.assert_array_equal(new, theta)

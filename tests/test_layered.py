@@ -291,3 +291,32 @@ def test_what_is_let_go_is_freed_at_once():
         assert [ref() for ref in gone] == [None] * 4
     finally:
         gc.enable()
+
+
+@pytest.mark.parametrize("size", [1.0, 1e-3, 1e-6])
+@pytest.mark.parametrize("rtol", [1e-3, 1e-6, 0.0])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_rows_of_samples_that_cancel(dtype, rtol, size):
+    """Balanced classes and small weights: J's rows are 1/size smaller than what they are sums of. No wrong rank."""
+    net, rng = sr.MLP((2, 3, 2), "tanh"), np.random.default_rng(0)
+    theta, x, y = (net.init(0) * size).astype(dtype), rng.standard_normal((8, 2)), np.tile([0, 1], 4)
+    R, J = sr.Problem(net, "cross_entropy", micro_batch=2).linearise(theta, (x, y))
+    inputs, signals = ([a.astype(np.float64) for a in factors] for factors in J.factors())
+    exact = LayeredLinearOperator(inputs, signals, 2).to_dense()
+    s = np.linalg.svd(exact, compute_uv=False)
+    np.testing.assert_allclose(J.row_norms(), np.linalg.norm(exact, axis=1), rtol=1e-6 + 1e-15 * J.summed_size() / s[0])
+    for solver in (*sr.SOLVERS, "auto"):
+        try:
+            J_pinv = sr.truncated_pinv(J, rtol=rtol, solver=solver)
+        except SolverFloorError:
+            assert solver == "gram"
+            continue
+        q = J_pinv.rank
+        resolved = tolerances.eps(dtype) * max(1, J.summed_size() / s[0])  # what is known of σ/σ_1
+        assert q == np.sum(s > rtol * s[0]) or s[q - 1] <= 100 * resolved * s[0] or s[q] <= 100 * resolved * s[0]
+        if q and s[q - 1] > 1e3 * resolved * s[0]:
+            expected = np.linalg.pinv(exact, rcond=1.01 * s[q] / s[0] if q < len(s) else 1e-16) @ R
+            error = resolved * s[0] / s[q - 1]
+            if J_pinv.solver in ("gram", "svds"):
+                error += tolerances.eps(float) * (J.summed_size() / s[q - 1]) ** 2
+            assert np.linalg.norm(J_pinv @ R - expected) <= 100 * error * np.linalg.norm(expected)

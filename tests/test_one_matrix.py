@@ -5,7 +5,9 @@ import numpy as np
 import pytest
 import scipy.sparse
 from autograd import elementwise_grad
+from autograd.builtins import tuple as atuple
 from autograd.extend import defvjp, primitive
+from autograd.scipy.integrate import odeint
 from autograd.tracer import getval
 from scipy.sparse.linalg import LinearOperator
 
@@ -373,3 +375,32 @@ def test_conditions_computed_in_float32_of_a_float64_theta(solver):
         assert J.eps == np.finfo(np.float32).eps
         exact = np.linalg.solve(sr.linearise(fun, theta)[1] @ np.eye(2), R)
         np.testing.assert_allclose(sr.truncated_pinv(J, solver=solver) @ R, exact, rtol=1e-4)
+
+
+def test_a_vjp_that_is_exact_to_a_tolerance():
+    """autograd's own odeint solves its adjoint to 1.5e-8: a linear map to that, and J is made of its rows."""
+    times = np.array([0.0, 0.5, 1.0])
+    start = np.array([1.0])
+
+    def decay(t):
+        return odeint(lambda y, s, a: -a * y, start, times, atuple((t[0],)))[1:, 0] - np.exp(-times[1:])
+
+    J = sr.jacobian(decay, np.array([0.3])) @ np.eye(1)
+    np.testing.assert_allclose(J[:, 0], -times[1:] * np.exp(-0.3 * times[1:]), rtol=1e-6)
+    theta, _ = sr.step(sr.Conditions(decay), np.array([0.3]), None, lr=1)
+    assert 0.8 < theta[0] < 0.85
+
+
+@pytest.mark.parametrize(("M", "dtype"), [(1000, np.float32), (100_000, np.float32), (100_000, np.float64)])
+def test_an_operator_that_forgets_an_unknowns_only_row(M, dtype):
+    rng = np.random.default_rng(0)
+    W = scipy.sparse.random_array((M, 50), density=0.02, rng=rng, dtype=dtype).tolil()
+    W[:, 7] = 0
+    W[7] = 0
+    W[7, 7] = 0.5
+    right, B = W.tocsr(), W.copy()
+    B[7] = 0
+    wrong = B.tocsr()
+    adjoint_tested(LinearOperator(W.shape, matvec=lambda v: right @ v, rmatvec=lambda u: right.T @ u, dtype=dtype))
+    with pytest.raises(AdjointError):
+        adjoint_tested(LinearOperator(W.shape, matvec=lambda v: wrong @ v, rmatvec=lambda u: right.T @ u, dtype=dtype))

@@ -609,3 +609,26 @@ def test_the_lesson_goes_to_a_cluster_by_the_same_argument(client):
             changed += 1
         exec(compile(ast.fix_missing_locations(tree), "lesson 10", "exec"), namespace)
     assert changed == 1
+
+
+@needs_dask
+@pytest.mark.parametrize("case", KINDS, ids=lambda case: case[0])
+def test_the_mean_loss_and_its_gradient(client, case):
+    _, problem, theta, batch = case
+    loss, gradient = problem.loss_and_gradient(theta, batch)
+    sharded = ShardedProblem(problem, client, 3)
+    assert sharded.kappa == problem.kappa
+    before = sharded.round_trips
+    found, of_parts = sharded.loss_and_gradient(theta, batch)
+    assert sharded.round_trips == before + 1
+    np.testing.assert_allclose(found, loss, rtol=1e-12)
+    np.testing.assert_allclose(of_parts, gradient, rtol=0, atol=1e-12 * np.abs(gradient).max())
+    with pytest.raises(ArgumentError, match="must be the Problem that it was made of"):
+        sharded.residual_function(batch)
+
+
+@needs_dask
+def test_a_loss_that_couples_samples_has_no_gradient_of_parts(client):
+    coupled = sr.Problem(NET, lambda f, y: anp.sum((f - y) ** 2, axis=1) + anp.mean(f) ** 2)
+    with pytest.raises(ArgumentError, match="couples samples"):
+        ShardedProblem(coupled, client, 3).loss_and_gradient(THETA, BATCH)

@@ -605,3 +605,30 @@ def test_the_same_seed_gives_the_same_bits_where_the_rank_is_low(solver, shape):
         J, R = np.outer(rng.standard_normal(shape[0]), rng.standard_normal(shape[1])), rng.standard_normal(shape[0])
         made = [sr.truncated_pinv(J.copy(), 1, 1e-6, solver=solver, rng=3) for _ in range(4)]
         assert len({(J_pinv @ R).tobytes() + J_pinv.spectrum.tobytes() for J_pinv in made}) == 1
+
+
+FLAT = np.ones(100)
+SPECTRA_LEFT_OPEN = {  # σ, and whether ARPACK is enough
+    "decays": (np.geomspace(1, 1e-6, 60), True),
+    "a step": (np.r_[np.ones(5), np.full(60, 1e-5)], False),  # copies below the cut do not converge either
+    "flat": (FLAT, False),
+    "one above": (np.r_[1, 2e-3 * FLAT], False),
+    "low rank": (np.geomspace(1, 1e-2, 4), True),
+}
+
+
+@pytest.mark.parametrize("shape", [(150, 220), (220, 150)])
+@pytest.mark.parametrize("name", SPECTRA_LEFT_OPEN)
+def test_svds_with_k_left_open(name, shape):
+    """By products alone, as many triplets as the cut needs, and never many more products than a J made whole takes."""
+    s, arpack = SPECTRA_LEFT_OPEN[name]
+    A, R = with_spectrum(*shape, s, np.random.default_rng(0)), np.random.default_rng(1).standard_normal(shape[0])
+    J = sr.as_product_operator(scipy.sparse.linalg.aslinearoperator(A))
+    J_pinv = sr.truncated_pinv(J)
+    exact, kept = sr.oracle.truncated_pinv(A, rtol=1e-3)
+    assert (J_pinv.rank, J_pinv.solver) == (len(kept), "svds" if arpack else "dense")
+    np.testing.assert_allclose(J_pinv.singular_values, kept, rtol=1e-6)
+    np.testing.assert_allclose(J_pinv.gap, np.r_[s, 0][len(kept)] / kept[-1], atol=1e-6)
+    tol = 10 * tolerances.update(float, shape, s, len(kept))
+    assert np.linalg.norm(J_pinv @ R - exact @ R) <= tol * np.linalg.norm(R) / kept[-1]
+    assert sum(J.counts.values()) <= 6 * min(shape)

@@ -561,3 +561,120 @@ def test_residuals_above_the_range_of_theta():
     for raised in ("ignore", "raise"):
         with np.errstate(all=raised), pytest.raises(ArgumentError, match="outside the range of float32"):
             sr.jacobian(lambda t: t * np.array([1.0, 1e60]), np.ones(2, np.float32))
+
+
+def test_a_default_of_the_functions_own_stays_where_there_is_no_batch():
+    A = np.array([[1.0, 2], [0, 3]])
+
+    def conditions(theta, transpose=True):
+        return (A.T if transpose else A) @ theta - 1
+
+    np.testing.assert_array_equal(sr.Conditions(conditions).residuals(np.ones(2), None), A.T @ np.ones(2) - 1)
+    np.testing.assert_array_equal(sr.Conditions(conditions).residuals(np.ones(2), False), A @ np.ones(2) - 1)
+
+
+@pytest.mark.parametrize(
+    "batch", [HIDDEN, (np.ones(2), HIDDEN), {"y": HIDDEN}, [{"y": (HIDDEN,)}]], ids=["array", "tuple", "dict", "nested"]
+)
+def test_masks_in_the_batch_of_conditions(batch):
+    def conditions(theta, batch):
+        while not isinstance(batch, np.ndarray):
+            batch = batch["y"] if isinstance(batch, dict) else batch[-1]
+        return theta - anp.array(batch)
+
+    with pytest.raises(ArgumentError, match=r"batch is (a masked array|given) with 1"):
+        sr.step(sr.Conditions(conditions), np.zeros(2), batch, lr=1)
+
+
+@pytest.mark.parametrize("x", [0.0, 1e-3, 1e-13, -1e-16])
+def test_a_parameter_at_rounding_level_moves_too(x):
+    with pytest.warns(IndependentOfThetaWarning, match="in rows 1 of 2"):
+        sr.step(sr.Conditions(lambda t: anp.array([t[1] - 2, 1 + getval(t[0])])), np.array([x, 1.0]), None, lr=1)
+
+
+def test_rows_off_the_tape_beside_the_end_of_a_domain():
+    def conditions(t):
+        if getval(t[0]) >= 1:
+            raise ValueError("must be below 1")
+        return anp.array([anp.sqrt(1 - t[0]) - 0.1, t[1] - 2, getval(t[1]) - 3])
+
+    with pytest.warns(IndependentOfThetaWarning, match="in rows 2 of 3"):
+        sr.step(sr.Conditions(conditions), np.array([1 - 1e-6, 1.0]), None, lr=1)
+
+
+TAKEN_WRONGLY = {
+    "model of one": (lambda: sr.Problem(lambda t: t), r"model = <lambda>: must take \(theta, x\)"),
+    "loss of one": (lambda: sr.Problem(lambda t, x: x, lambda f: f), r"loss = <lambda>: must take \(outputs, y\)"),
+    "a class": (lambda: sr.Problem(sr.MLP), r"model = MLP: must be an instance"),
+    "two": (lambda: sr.linearise(lambda t, b: t, np.ones(2)), r"fun = <lambda>: must be a function of theta alone"),
+    "array": (lambda: sr.linearise(np.ones(2), np.ones(2)), r"fun = ndarray: must be a function of theta alone"),
+    "conditions": (lambda: sr.linearise(sr.Conditions(lambda t: t), np.ones(2)), r"must be a function of theta alone"),
+}
+
+
+@pytest.mark.parametrize("name", TAKEN_WRONGLY)
+def test_functions_of_other_arguments(name):
+    call, message = TAKEN_WRONGLY[name]
+    with pytest.raises(ArgumentError, match=message):
+        call()
+
+
+LOSSES_RETURNED = {
+    "a list": (lambda f, y: [1.0, 2.0], r"loss returned shape \(2,\): must be \(B,\) = \(3,\)"),
+    "nothing": (lambda f, y: None, "returned None: is there a return"),
+    "traced in a list": (lambda f, y: [f[0, 0], f[1, 0], f[2, 0]], "returned a list of values that autograd traces"),
+}
+
+
+@pytest.mark.parametrize("name", LOSSES_RETURNED)
+def test_what_a_loss_returns(name):
+    loss, message = LOSSES_RETURNED[name]
+    net = sr.MLP((1, 2, 1))
+    with pytest.raises(ArgumentError, match=message):
+        sr.step(sr.Problem(net, loss), net.init(0), (np.ones((3, 1)), np.ones((3, 1))), lr=1)
+
+
+def test_a_complex_model():
+    net = sr.MLP((1, 2, 1))
+    with pytest.raises(ArgumentError, match="model returned complex numbers: must be real"):
+        sr.Problem(lambda t, x: net(t, x) * 1j).residuals(net.init(0), (np.ones((3, 1)), np.ones((3, 1))))
+
+
+@pytest.mark.parametrize("name", ["x", "y"])
+def test_data_outside_the_range_of_theta(name):
+    net = sr.MLP((1, 2, 1))
+    batch = {"x": np.ones((3, 1)), "y": np.ones((3, 1))}
+    batch[name] = batch[name] * 1e60
+    with pytest.raises(ArgumentError, match=rf"{name}: 1e\+60 is outside the range of float32"):
+        sr.step(sr.Problem(net), net.init(0, np.float32), (batch["x"], batch["y"]), lr=1)
+
+
+@pytest.mark.parametrize("outlier", [1, 1e2, 1e4, 1e6])
+@pytest.mark.parametrize("m", [1, 2])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_loss_that_couples_samples_beside_an_outlier(dtype, m, outlier):
+    """Each sample's signals are held against its own."""
+    net = sr.MLP((1, 4, 1), "tanh")
+    theta, x = net.init(1, dtype), np.linspace(-1, 1, 16)[:, None]
+    y = np.asarray(net(theta, x.astype(dtype))) + 0.3 * np.sin(9 * x)
+    y[5] = outlier
+
+    def loss(f, y):
+        return anp.sum((f - y) ** 2, axis=1) + anp.sum(anp.mean(f, axis=0) ** 2)
+
+    problem = sr.Problem(net, loss, micro_batch=m)
+    J = problem.jacobian(theta, (x, y))
+    assert not J.factored
+    sr.checks.check_jacobian(problem.residual_function((x, y)), theta, J)
+
+
+def test_a_loss_in_float64_of_a_float32_net_keeps_its_factors():
+    net = sr.MLP((1, 4, 2), "tanh")
+    theta, x = net.init(1, np.float32), np.linspace(-1, 1, 16)[:, None]
+    for loss in (
+        lambda f, y: anp.sum((f.astype(np.float64) - y) ** 2, axis=1),
+        lambda f, y: anp.sum((f - y) ** 2, axis=1).astype(np.float64),
+        lambda f, y: np.float64(0.5) * anp.sum((f - y) ** 2, axis=1),
+    ):
+        R, J = sr.Problem(net, loss).linearise(theta, (x, np.c_[np.sin(3 * x), x]))
+        assert (J.factored, R.dtype, J.dtype) == (True, np.float32, np.float32)

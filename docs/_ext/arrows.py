@@ -14,7 +14,6 @@ from pathlib import Path
 from xml.sax.saxutils import escape
 
 PACKAGE = Path(__file__).parent.parent.parent / "sven_ref"
-WITHOUT = {"__init__", "__main__", "aliases"}  # every room knows the names of types
 BESIDE = {"lab", "conformance", "cli"}  # what stands on the core
 BLUE, ORANGE, GREEN, PURPLE = "#56b4e9", "#e69f00", "#009e73", "#cc79a7"
 FILL = dict.fromkeys(BESIDE, ORANGE) | {"oracle": GREEN, "minimal": GREEN, "sharded": PURPLE}
@@ -24,7 +23,7 @@ Parts = tuple[str, ...]
 
 def of_package(parts: Parts) -> str | None:
     """The room of a module by its path below `sven_ref`: the file, or the folder, at the top."""
-    return parts[0] if parts[0] not in WITHOUT else None
+    return parts[0] if parts[0] not in ("__init__", "__main__", "aliases") else None
 
 
 def of_lab(parts: Parts) -> str | None:

@@ -48,9 +48,13 @@ def watcher() -> Any:
 
 
 class Process:
-    """One running child. Threads move the bytes, a pipe each, so that no side waits for the other without limit."""
+    """One running child. Threads move the bytes, a pipe each, so that no side waits for the other without limit.
 
-    def __init__(self, argv: Sequence[str], stderr: int | None = subprocess.PIPE) -> None:
+    What comes before `marker` is no answer: lines without it are left out.
+    """
+
+    def __init__(self, argv: Sequence[str], stderr: int | None = subprocess.PIPE, marker: bytes = b"") -> None:
+        self.marker = marker
         self.watcher = watcher()
         try:
             self.popen: Any = subprocess.Popen(
@@ -96,6 +100,12 @@ class Process:
         """Send one message; the line that comes back."""
         self.to_send.put(protocol.line(message))
         end = time.monotonic() + timeout
+        while self.marker not in (line := self._line(end, timeout)):
+            pass
+        return line[line.find(self.marker) + len(self.marker) :]
+
+    def _line(self, end: float, timeout: float) -> bytes:
+        """The next line, which must be there at `end`."""
         while b"\n" not in self.buffer:
             ended, left = self.popen.poll() is not None, end - time.monotonic()
             try:
@@ -152,6 +162,17 @@ class Process:
         return fault  # a thread still alive waits for a process that escaped and holds a pipe
 
 
+def words(command: str | Sequence[str]) -> list[str]:
+    """A command as a list of arguments."""
+    try:
+        argv = shlex.split(command) if isinstance(command, str) else [*map(str, command)]
+    except ValueError as error:
+        raise ArgumentError(f"cmd = {command!r}: {error}") from None
+    if not argv:
+        raise ArgumentError(f"cmd = {command!r}: must name a program")
+    return argv
+
+
 class Child:
     """The adapter started by `command`, a list of arguments, or a text split as a shell would; no shell runs it.
 
@@ -168,12 +189,7 @@ class Child:
 
     def __init__(self, command: str | Sequence[str], timeout: float = 10.0) -> None:
         self.timeout = check_number("timeout", timeout, "of seconds > 0", lambda x: x > 0)
-        try:
-            argv = shlex.split(command) if isinstance(command, str) else [*map(str, command)]
-        except ValueError as error:
-            raise ArgumentError(f"cmd = {command!r}: {error}") from None
-        if not argv:
-            raise ArgumentError(f"cmd = {command!r}: must name a program")
+        argv = words(command)
         self._begin(argv, command if isinstance(command, str) else shlex.join(argv))
 
     def _begin(self, argv: Sequence[str], name: str) -> None:

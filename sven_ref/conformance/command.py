@@ -27,13 +27,13 @@ from typing import Any
 
 from ..errors import ArgumentError
 from . import loader, protocol, report, runner
-from .child import Child
+from .child import Child, words
 from .module_child import ModuleChild
 from .output import check_files, complain, progress, show, write
 from .protocol import DTYPES, AdapterError
 from .runner import LEVELS
 from .schema import VectorsError
-from .sources import Answers
+from .sources import Answers, check_spec
 
 
 def add_parsers(commands: Any) -> None:
@@ -140,7 +140,7 @@ def verify(
     junit: str | None,
 ) -> int:
     """Ask, judge, report; the exit code."""
-    check_files(json=json, junit=junit)
+    check_files(files_read(cmd, module, answers), json=json, junit=junit)
     flags = loader.load().flags
     source: Any = (
         Child(cmd, timeout)
@@ -155,6 +155,12 @@ def verify(
     for fault in faults:
         complain(fault, runner.UNABLE)
     return runner.UNABLE if faults else run.exit_code()
+
+
+def files_read(cmd: str | None, module: str | None, answers: str | None) -> list[str]:
+    """Names of the files that answers come from, as far as the command line has them."""
+    code = [] if module is None else [check_spec(module)[0].replace(".", "/") + ".py"]
+    return [*([] if cmd is None else words(cmd)), *code, *([] if answers is None else [answers])]
 
 
 @coded

@@ -26,7 +26,7 @@ import numpy as np
 
 from ..errors import ArgumentError
 from .loader import Case
-from .protocol import shorten
+from .protocol import DEPTH, shorten
 
 
 @dataclass(frozen=True)
@@ -132,6 +132,8 @@ def shape_of(name: str, value: Any) -> tuple[int, ...]:
         return ()
     if not isinstance(value, list | tuple):
         raise ValueError(f"{name} is {kind(value)}")
+    if name.count("[") > DEPTH:
+        raise ValueError(f"{name.partition('[')[0]} is nested deeper than {DEPTH} levels")
     shapes = [shape_of(f"{name}[{i}]", entry) for i, entry in enumerate(value)]
     for i, shape in enumerate(shapes):
         if shape != shapes[0]:

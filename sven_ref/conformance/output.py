@@ -1,15 +1,18 @@
 """Where the report of `sven-ref verify` goes, and what is done where it can't: nothing that was found out is lost.
 
-Files are tried before the run and written after it. A report that standard output does not take is printed on standard
-error; a reader who closes the pipe has read enough, and the verdict stands.
+Files are tried before the run and written after it, beside what is there, which they replace when they are whole. A
+report that standard output does not take is printed on standard error; a reader who closes the pipe has read enough,
+and the verdict stands.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +20,25 @@ from ..errors import ArgumentError
 from . import report
 
 
-def check_files(**files: str | None) -> None:
-    """Raise `ArgumentError`, before minutes of work, for a place where no file can be written."""
+def check_files(read: Iterable[str] = (), **files: str | None) -> None:
+    """Raise `ArgumentError`, before minutes of work, where no file can be written, and for a file that is `read`."""
     named = {option: file for option, file in files.items() if file is not None}
     for option, file in named.items():
+        if any(map(partial(same, file), read)):
+            why = "is read by this command, and would be written over; must be another file"
+            raise ArgumentError(f"{option} = {file!r}: {why}")
         if why := unwritable(file):
             raise ArgumentError(f"{option} = {file!r}: {why}; must be a file that can be written")
     if len(set(map(os.path.realpath, named.values()))) < len(named):
         raise ArgumentError(f"json = {files['json']!r}, junit = {files['junit']!r}: must be two files")
+
+
+def same(file: str, other: str) -> bool:
+    """Whether two names are those of one file."""
+    try:
+        return os.path.samefile(file, other)
+    except (OSError, ValueError):  # one is not there, or is no name of a file
+        return False
 
 
 def unwritable(file: str) -> str:
@@ -50,10 +64,30 @@ def write(file: str | None, content: Callable[[], bytes]) -> list[str]:
     """Write a file if it was asked for; why it could not be, if so."""
     try:
         if file is not None:
-            Path(file).write_bytes(content())
+            replace(file, content())
     except OSError as error:
         return [f"{file}: could not be written: {error.strerror}"]
     return []
+
+
+def replace(name: str, data: bytes) -> None:
+    """Have a file hold this when all of it is written; a device or a pipe is written to itself."""
+    path = Path(os.path.realpath(name))  # a link may lead elsewhere
+    beside = path.with_name(f".sven-ref-{os.getpid()}.partial")
+    if (os.path.exists(name) and not os.path.isfile(name)) or not os.access(path.parent, os.W_OK):
+        Path(name).write_bytes(data)
+        return
+    beside.unlink(missing_ok=True)
+    try:
+        with beside.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        if path.exists():
+            shutil.copymode(path, beside)
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
 
 
 def show(lines: list[report.Line]) -> list[str]:

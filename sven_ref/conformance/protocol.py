@@ -7,8 +7,8 @@
     -> {"command": "stop"}                                                      and the child exits with status 0
 
 The expected answer is never sent. A case that is to be refused is sent as the operation it calls. Other fields, a name
-twice in an object, another id, a second answer, NaN as a token (it is not JSON) and bytes that are not UTF-8 are faults
-of the adapter.
+twice in an object, another id, a second answer, NaN as a token (it is not JSON), nesting beyond `DEPTH` and bytes that
+are not UTF-8 are faults of the adapter.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from .loader import OPS, Case
 
 PROTOCOL = 1
 DTYPES = ("float64", "float32")
+DEPTH = 32  # levels of lists and objects in an answer, of which none has a use for more than four
 ANSWERS: dict[str, type] = {"output": dict, "error": str, "skip": str}
 
 
@@ -66,8 +67,9 @@ def line(message: Mapping[str, Any]) -> bytes:
 
 
 def decode(data: bytes, rest: str = hints.REST) -> tuple[dict[str, Any], str]:
-    """The JSON object on a line, and what is wrong with it though it can be read: a name twice, NaN; else "".
+    """The JSON object on a line, and what is wrong with it though it can be read: a name twice, NaN, depth; else "".
 
+    A field that is nested deeper than `DEPTH` is None there: who walks it would come to the end of his stack.
     Raises `ProtocolError`, with the likeliest mistake, for every other line; `rest` is said where none is likely.
     """
     fault = ""
@@ -81,9 +83,20 @@ def decode(data: bytes, rest: str = hints.REST) -> tuple[dict[str, Any], str]:
         message, fault = error.value, str(error)
     if not isinstance(message, dict):
         raise ProtocolError(f"not a JSON object: {excerpt(data)}; {hints.of_value(message) or rest}")
+    for name in [name for name, value in message.items() if too_deep(value)]:
+        message[name], fault = None, fault or f"{shorten(name)} in the answer is nested deeper than {DEPTH} levels"
     if "command" in message and not message.keys() & ANSWERS.keys():
         raise ProtocolError(f"the question came back as the answer: {excerpt(data)}")
     return message, fault
+
+
+def too_deep(value: Any) -> bool:
+    """Whether lists and objects are nested deeper than `DEPTH`."""
+    level = [value]
+    for _ in range(DEPTH):
+        inner = [v.values() if isinstance(v, dict) else v for v in level if isinstance(v, dict | list)]
+        level = [item for items in inner for item in items]
+    return any(isinstance(v, dict | list) for v in level)
 
 
 def number(digits: str) -> int | float:

@@ -109,7 +109,7 @@ class Answers:
 
     Raises
     ------
-    ArgumentError : a line that is no JSON object with an id and a dtype, or the second for the same id and dtype
+    ArgumentError : no line, one that is no JSON object with an id and a dtype, or the second for the same id and dtype
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -128,6 +128,8 @@ class Answers:
                     self._add(entry)
                 except ProtocolError as error:
                     raise ArgumentError(f"{path}, line {number}: {error}") from None
+        if not self.answers:
+            raise ArgumentError(f"{path}: holds no answer: must have one a line, each with its id and dtype")
         dtypes = {dtype for _, dtype in self.answers}
         self.hello = Hello(
             protocol.printable(Path(path).name, 60, 1),

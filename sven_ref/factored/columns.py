@@ -25,6 +25,10 @@ class ColumnsLinearOperator(Restricted, BlocksLinearOperator):
         """That of the whole J."""
         return self.J.scale()
 
+    def summed_size(self) -> float:
+        """That of the whole J."""
+        return self.J.summed_size()
+
     def column_blocks(self) -> Iterator[Matrix]:
         """J[:, S] for consecutive parts S of `columns`."""
         J: Any = self.J

@@ -119,7 +119,7 @@ class LayeredLinearOperator(BlocksLinearOperator):
     def gram(self, c: float = 1.0, other: LayeredLinearOperator | None = None) -> Matrix:
         """J Jᵀ/c² of shape (M, M), or J J_otherᵀ/c², summed in float64: Σ_l (x̃_l x̃_lᵀ) ∘ (g_l g_lᵀ)."""
         other = self if other is None else other
-        G: Array | float = 0.0
+        G: Array = np.zeros(())
         for a, b in zip(self.layers, other.layers, strict=True):
             x = a.x.astype(np.float64)
             g = a.g / np.float64(c)
@@ -130,26 +130,32 @@ class LayeredLinearOperator(BlocksLinearOperator):
                 inputs = inputs[:, None, :, None]
                 signals = signals.reshape(self.B, self.C, other.B, other.C)
             inputs = inputs * signals if self.C > 1 else np.multiply(inputs, signals, out=inputs)
-            G = np.add(G, inputs, out=G) if isinstance(G, np.ndarray) else inputs
+            G = np.add(G, inputs, out=G) if G.ndim else inputs
         G = np.reshape(G, (self.B * self.C, -1))
         return G if self.m == 1 else other.pooled(self.pooled(G).T).T
+
+    def summed_size(self) -> float:
+        """The largest Σ_s ‖row_s‖ over the m samples s of a row of J, which may cancel; 0 for m = 1."""
+        return 0.0 if self.m == 1 else float(self.pooled(self.sample_norms()).max())
+
+    @np.errstate(all="ignore")
+    def sample_norms(self) -> Vector:
+        """‖row‖ of shape (B·C,) in float64, before any are summed: ‖x̃‖‖g‖ of each layer."""
+        c = self.scale() or 1.0
+        squares = np.zeros(self.B * self.C)
+        for x, g, _ in self.layers:
+            norms = np.square(x, dtype=np.float64).sum(axis=1)
+            squares += self.spread(norms) * np.square(g / np.float64(c)).sum(axis=1)
+        return np.sqrt(squares) * c
 
     @property
     def width(self) -> int:
         """How many multiplications one entry of J Jᵀ takes."""
         return sum(x.shape[1] + g.shape[1] for x, g, _ in self.layers)
 
-    @np.errstate(all="ignore")
     def row_norms(self) -> Vector:
-        """‖J_α‖ of shape (M,) in float64."""
-        c = self.scale() or 1.0
-        squares = np.zeros(self.shape[0])
-        for x, g, _ in self.layers:
-            X, G = (
-                a.astype(np.float64).reshape(self.shape[0], self.m, -1) for a in (self.spread(x), g / np.float64(c))
-            )
-            squares += np.einsum("ast,ast->a", X @ X.mT, G @ G.mT)  # over the pairs of samples of each row
-        return np.sqrt(squares) * c
+        """‖J_α‖ of shape (M,) in float64; of summed rows by blocks, since they may cancel."""
+        return self.sample_norms() if self.m == 1 else super().row_norms()
 
     @np.errstate(all="ignore")
     def compressed(self) -> LayeredLinearOperator:

@@ -18,10 +18,10 @@ import numpy as np
 from ..aliases import Array, Matrix, Vector
 from ..nets.mlp import MLP
 from ..one_matrix import warn_blind, warn_independent
-from ..tape import check_residuals, name_of, users_code, vjp_and_value
+from ..tape import check_residuals, in_dtype, name_of, users_code, vjp_and_value
 from .layers import LayeredLinearOperator
 
-COUPLED = 1e3  # ε of the largest signal, by which signals may differ where no samples are coupled
+COUPLED = 1e3  # ε of a sample's largest signal, by which its signals may differ where it is coupled to none
 
 
 def factored_jacobian(
@@ -47,12 +47,13 @@ def factored_jacobian(
     with users_code(residuals_of, theta):
         g = vjp(np.ones_like(R))
     if not trusted:
-        rng = np.random.default_rng(0)
-        u = rng.standard_normal(R.shape).astype(R.dtype)
+        u = np.random.default_rng(0).standard_normal(R.shape).astype(R.dtype)
         with users_code(residuals_of, theta):
             together = vjp(u)
         apart = np.repeat(u, m)[:, None] * g
-        if not np.abs(together - apart).max() <= COUPLED * np.finfo(R.dtype).eps * np.abs(g).max():
+        eps = max(float(np.finfo(a.dtype).eps) for a in (R, f))
+        size = np.maximum(np.abs(together), np.abs(apart)).max(axis=1, keepdims=True)  # each sample's own
+        if not np.all(np.abs(together - apart) <= COUPLED * eps * size):
             return R, None
         moving = np.abs(g).reshape(len(R), -1).max(axis=1)  # zero where nothing reaches the outputs
         warn_blind(residuals_of, f, np.random.default_rng(0).standard_normal(f.shape), moving, R)
@@ -60,4 +61,5 @@ def factored_jacobian(
         warn_independent(name_of(residuals_of))
     if per_output:
         g = (g[:, :, None] * np.eye(g.shape[1], dtype=g.dtype)).reshape(g.size, -1)
+    R = R if R.dtype == theta.dtype else in_dtype(R, theta.dtype, residuals_of)
     return R, LayeredLinearOperator(inputs, net.backpropagate(theta, slopes, g), m)

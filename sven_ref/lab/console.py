@@ -26,6 +26,13 @@ def require(*packages: str, purpose: str = "this command") -> None:
             raise MissingExtraError(f"{package}: not installed, and {purpose} needs it; pip install 'sven-ref[app]'")
 
 
+def printer(**options: Any) -> Any:
+    """rich's `Console` that prints every text as it is: what a user typed may look like markup or an emoji."""
+    from rich.console import Console
+
+    return Console(highlight=False, markup=False, emoji=False, **options)
+
+
 def check_out(folder: str | Path) -> Path:
     """`folder`, which is not made; raise `ArgumentError` unless it is a directory to write to, or can become one."""
     if not str(folder):
@@ -99,8 +106,9 @@ def bars(console: Any, note: str, *, left: bool = False) -> Iterator[Any]:
         TimeRemainingColumn,
     )
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn(note))
-    ending = (TextColumn("left"), TimeRemainingColumn()) if left else ()
+    what, said = (TextColumn(text, markup=False) for text in ("{task.description}", note))
+    columns = (what, BarColumn(), MofNCompleteColumn(), said)
+    ending = (TextColumn("left", markup=False), TimeRemainingColumn()) if left else ()
     with Progress(*columns, TimeElapsedColumn(), *ending, console=console, disable=not console.is_terminal) as shown:
         yield shown
 
@@ -114,15 +122,14 @@ def bar(console: Any, what: str, total: int) -> Iterator[Callable[[int, str], No
 
 
 def rich_table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> Any:
-    """Rows of text as a rich table, the first column to the left and the others to the right."""
-    from rich.markup import escape
+    """Rows of text as a table for `printer`, the first column to the left and the others to the right."""
     from rich.table import Table
 
     table = Table(*head, title=title)
     for column in table.columns[1:]:
         column.justify = "right"
     for row in rows:
-        table.add_row(*map(escape, row))
+        table.add_row(*row)
     return table
 
 

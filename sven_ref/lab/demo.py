@@ -22,7 +22,7 @@ from ..errors import NonFiniteError
 from ..nets.mlp import MLP
 from ..problem import Problem
 from ..step import Sven
-from .console import bars, check_out, require, save_figures, writable
+from .console import bars, check_out, printer, require, save_figures, writable
 from .optimizers import Adam
 from .plots import BLUE, RED, SKY
 from .tasks import Task, toy_1d, toy_function
@@ -66,8 +66,6 @@ def run(
     """
     settings = {name: value for name, value in locals().items() if name != "out"}
     require("matplotlib", "rich", purpose="the demo")
-    from rich.console import Console
-
     for name, value, least in (("seed", seed, 0), ("data_seed", data_seed, 0), ("epochs", epochs, 1)):
         check_integer(name, value, least)
     check_number("adam_lr", adam_lr, "≥ 0", lambda x: x >= 0)
@@ -80,7 +78,7 @@ def run(
             opt.step(problem, theta, tuple(a[:BATCH_SIZE] for a in task.train))
     folder = writable(Path(out))
 
-    console = Console(highlight=False)
+    console = printer()
     console.print(
         f"{task.name}: f(x) = exp(−10 x²) sin(2x), {len(task.train[0])} examples; {net}, P = {net.n_params}; "
         f"batches of {BATCH_SIZE}, float32; seed {seed}, data seed {data_seed}"
@@ -110,7 +108,7 @@ def run(
     console.print(verdict(histories))
     save_figures({folder / "demo.png": lambda: figure(histories, task, net, rtol)}, dpi=150)
     for name in ("demo.png", "demo.json"):
-        console.print(str(folder / name), markup=False, soft_wrap=True)
+        console.print(str(folder / name), soft_wrap=True)
     return results
 
 

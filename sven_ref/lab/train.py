@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ..arguments import check_choice
 from ..errors import ArgumentError, ClusterError
-from ..sharded.cluster import connect
-from .console import bar, check_out, require
+from ..sharded.cluster import check_address, connect, dask_extra
+from .console import bar, check_out, printer, require
 from .optimizers.options import OPTIMIZERS, PROBLEM, option_names, parse, required
 from .paper.protocols import read
 from .paper.tables import number, settings
@@ -67,8 +68,13 @@ def run_from(
 
 
 @contextmanager
-def cluster(run: Run, folder: Path, workers: int | None, scheduler: str | None) -> Iterator[Any]:
-    """A client of Dask, of `workers` processes here or of the scheduler at an address; None where neither is given."""
+def cluster(
+    run: Run, folder: Path, workers: int | None, scheduler: str | None, say: Callable[[str], None] = lambda text: None
+) -> Iterator[Any]:
+    """A client of Dask, of `workers` processes here or of the scheduler at an address; None where neither is given.
+
+    `say` is told what may take half a minute.
+    """
     if workers is None and scheduler is None:
         yield None
         return
@@ -79,10 +85,15 @@ def cluster(run: Run, folder: Path, workers: int | None, scheduler: str | None) 
         raise ArgumentError(
             f"optimizer = {run.optimizer!r}: has no sharded form; with workers or scheduler, use {only}"
         )
+    dask_extra()
+    if scheduler is not None:
+        say(f"connecting to {check_address(scheduler)[0]}")
     with connect(**{"scheduler": scheduler} if workers is None else {"workers": workers}) as client:
         try:
             yield client
         except ClusterError as error:
+            if not holds_run(folder):  # it never began
+                raise
             raise ClusterError(f"{error}; --resume goes on with {folder} from its last epoch") from error
 
 
@@ -110,8 +121,6 @@ def train_one(
     refused leaves nothing behind.
     """
     require("rich", purpose="train")
-    from rich.console import Console
-
     use_data(data)
     run = run_from(
         task,
@@ -123,13 +132,16 @@ def train_one(
         data_seed=data_seed,
         n_train=n_train,
     )
-    folder, console = check_out(out), Console(highlight=False)
+    folder, console = check_out(out), printer()
     if resume and not holds_run(folder):
         raise ArgumentError(f"out = {str(folder)!r}: holds no run to resume; without --resume one begins there")
     console.print(
         f"{run.task}, {run.optimizer}: {settings(run.options | run.problem)}; seed {run.seed}", soft_wrap=True
     )
-    with cluster(run, folder, workers, scheduler) as client, bar(console, "epochs", run.epochs) as update:
+    with (
+        cluster(run, folder, workers, scheduler, partial(console.print, soft_wrap=True)) as client,
+        bar(console, "epochs", run.epochs) as update,
+    ):
 
         def on_epoch(e: Epoch) -> None:
             accuracy = "" if e.val_accuracy is None else f"  accuracy {e.val_accuracy:.2%}"
@@ -139,17 +151,17 @@ def train_one(
                 console.print(f"epoch {e.epoch:2}/{run.epochs}  {note}")
 
         def on_note(note: str) -> None:
-            console.print(f"note: {note}", markup=False, soft_wrap=True)
+            console.print(f"note: {note}", soft_wrap=True)
 
         result = execute(run, folder, resume=resume, on_epoch=on_epoch, on_note=on_note, client=client)
     history, final = result["history"], result["final"]
     if history["diverged"]:
-        console.print(f"diverged: {history['reason']}", markup=False, soft_wrap=True)
+        console.print(f"diverged: {history['reason']}", soft_wrap=True)
     for split in ("val", "test", "train"):
         accuracy = final[split]["accuracy"]
         shown = "" if accuracy is None else f"  accuracy {accuracy:.2%}"
         console.print(f"{split:5}  loss {number(final[split]['loss'], 4)}{shown}")
-    console.print(f"{result['seconds'] or 0:.1f} s of training; {folder / 'result.json'}", markup=False, soft_wrap=True)
+    console.print(f"{result['seconds'] or 0:.1f} s of training; {folder / 'result.json'}", soft_wrap=True)
     return result
 
 

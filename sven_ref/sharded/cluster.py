@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
+import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -31,6 +33,8 @@ def connect(workers: int = 2, scheduler: str | None = None, memory_limit: Any = 
     ------
     ClusterError
         The processes don't start, `memory_limit` leaves them no room, or no scheduler of Dask answers at the address.
+    ArgumentError
+        The address is none: see `check_address`.
     """
     with start(workers, memory_limit) if scheduler is None else find(scheduler) as client:
         yield client
@@ -125,20 +129,43 @@ def check_memory_limit(memory_limit: Any) -> None:
         )
 
 
+def check_address(scheduler: Any) -> tuple[str, str]:
+    """An address as Dask has it, and its host; raise unless it is tcp://HOST:PORT, or that without tcp://.
+
+    Dask's other protocols need settings or certificates that a client is made with.
+    """
+    if not isinstance(scheduler, str):
+        kind = type(scheduler).__name__
+        raise ArgumentError(f"scheduler is a {kind}: must be an address, such as 'tcp://127.0.0.1:8786'")
+    protocol, _, place = scheduler.strip().rpartition("://")
+    host, _, port = place.rpartition(":")
+    why = ""
+    if protocol.lower() not in ("", "tcp"):
+        why = f"{protocol} is no protocol that goes without a client of your own, for ShardedProblem(problem, client)"
+    elif not port or ":" not in place:
+        why = "it has no port"
+    elif not host:
+        why = "it has no host"
+    elif not re.fullmatch("[0-9]{1,5}", port) or not 0 < int(port) < 2**16:
+        why = f"its port is {port!r}, and must be a number from 1 to 65535"
+    if why:
+        raise ArgumentError(f"scheduler = {scheduler!r}: must be tcp://HOST:PORT, as a Dask scheduler prints it; {why}")
+    return f"tcp://{place}", host.strip("[]")
+
+
 @contextmanager
 def find(scheduler: Any) -> Iterator[Any]:
     """A client of the scheduler at an address."""
     distributed = dask_extra()
     import dask
 
-    if not isinstance(scheduler, str):
-        kind = type(scheduler).__name__
-        raise ArgumentError(f"scheduler is a {kind}: must be an address, such as 'tcp://127.0.0.1:8786'")
+    scheduler, host = check_address(scheduler)
     nobody = f"scheduler = {scheduler!r}: no Dask scheduler answers there"
     try:
-        distributed.comm.get_address_host(scheduler)
-    except Exception as error:  # a protocol that is not installed raises what it likes
-        raise ClusterError(f"{nobody} ({error})") from error
+        socket.getaddrinfo(host, None)
+    except (OSError, UnicodeError) as error:  # UnicodeError: of a name too long for the system of names
+        why = error.strerror if isinstance(error, OSError) else "there is no such host"
+        raise ClusterError(f"{nobody} ({why})") from error
     try:  # in a thread, since this one may have a loop that runs, as a notebook's does
         with ThreadPoolExecutor(1) as thread, logged(logging.CRITICAL), dask.config.set(SHORT_LOGS):
             thread.submit(asyncio.run, handshake(scheduler)).result()

@@ -17,6 +17,10 @@ from .cluster import dask_extra, logged
 
 LOST = "client: the cluster is lost; θ is as it was before the step, go on from it with a new client"
 NOTICE, SILENCE = 30.0, 300.0  # seconds until the silent are named, and given up
+UNREADABLE = (
+    "client: scheduler or workers can't read a task; θ is as it was before the step; they must be able to import this "
+    "version of sven_ref, and what model, loss and parts come from"
+)
 NOBODY = "its cluster has no workers; start some, `dask worker ADDRESS`"
 
 log = logging.getLogger("sven_ref")
@@ -88,6 +92,10 @@ def cluster_errors(futures: Sequence[Any] = ()) -> Iterator[None]:
         yield
     except ClusterError:
         raise
+    except (ImportError, RuntimeError) as error:
+        if not unreadable(error):
+            raise
+        raise ClusterError(f"{UNREADABLE} ({why(error)})") from error
     except (CancelledError, ClosedClientError, KilledWorker, NoValidWorkerError, NoWorkerError, OSError) as error:
         if isinstance(error, OSError) and any(future.status == "error" for future in futures):
             raise
@@ -103,5 +111,18 @@ def cluster_errors(futures: Sequence[Any] = ()) -> Iterator[None]:
                 "batch that was scattered by another client, cancelled, or before a restart must be scattered again; "
                 "scheduler and workers must be able to import what model, loss and parts come from"
             )
-        why = str(error).partition("\n")[0].rstrip(".")
-        raise ClusterError(f"{message} ({type(error).__name__}: {why})") from error
+        raise ClusterError(f"{message} ({why(error)})") from error
+
+
+def unreadable(error: Exception) -> bool:
+    """Whether it says that scheduler or workers can't read what they are sent: Dask's words, or no module of ours."""
+    if isinstance(error, ImportError):
+        return (error.name or "").partition(".")[0] == "sven_ref"
+    return str(error).startswith("Error during deserialization of the task graph")
+
+
+def why(error: BaseException) -> str:
+    """The first line of the innermost error."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return f"{type(error).__name__}: {str(error).partition(chr(10))[0].rstrip('.')}"

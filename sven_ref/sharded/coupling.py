@@ -51,7 +51,7 @@ def excerpt(problem: Any, theta: Any, part: Any, result: Any) -> Excerpt:
 
     if isinstance(result, Shard):
         return Excerpt(of(x), of(y), of(result.R), of(apply(result, direction(aligned(theta)))))
-    return Excerpt(of(x), of(y), of(result), None)
+    return Excerpt(of(x), of(y), of(result[0] if isinstance(result, tuple) else result), None)
 
 
 def keeps_apart(problem: Any) -> bool:
@@ -77,8 +77,8 @@ def coupled(problem: Any) -> ArgumentError:
 def check_apart(problem: Any, method: str, theta: Any, excerpts: list[Excerpt]) -> None:
     """Raise unless a few rows of each shard are the same in a batch of their own: R, or ℓ, and J w.
 
-    The difference must be within √ε of |R| + |J w|, which no rounding reaches, or within what a change of θ by rounding
-    makes of R. Where R is not r but a power of ℓ,
+    The difference must be within √ε of |R| + |J w|, of the row and of the median row, which no rounding reaches, or
+    within what a change of θ by rounding makes of R. Where R is not r but a power of ℓ,
     rows near zero against J w are left out: they have no digits there.
     """
     if not excerpts:
@@ -97,11 +97,14 @@ def check_apart(problem: Any, method: str, theta: Any, excerpts: list[Excerpt]) 
         error.add_note(f"on {len(x)} samples, a few of each shard: a model must take any number of them")
         raise
     values = np.concatenate([e.value for e in excerpts])
-    scale = np.abs(values_here).max() + np.abs(slope).max()
     eps = float(np.finfo(theta.dtype).eps)
     if len(values) != len(values_here):
         raise coupled(problem)
     size = np.maximum(np.abs(values), np.abs(values_here))
+    scale = size + np.abs(
+        slope
+    )  # each row's own, and the median: not the largest, beside which an outlier hides others
+    scale = scale + np.median(scale)
     one_output = problem.loss == "squared_error" and y.shape[1:] == (1,) and problem.micro_batch == 1
     is_r = problem.rows == "per_output" or (one_output and problem.rows != "unsigned" and problem.kappa == 1)
     loud = size > eps ** (min(problem.kappa, 1) / 4) * scale
@@ -110,12 +113,13 @@ def check_apart(problem: Any, method: str, theta: Any, excerpts: list[Excerpt]) 
     off = np.abs(values - values_here)
     if method == "linearise":
         off = np.maximum(off, np.abs(np.concatenate([e.slope for e in excerpts]) - slope))
-    if not np.all(off[loud] <= math.sqrt(eps) * scale):
+    if not np.all((off <= math.sqrt(eps) * scale)[loud]):
         fun = rows_of(problem, method, theta, (x, y))
         again, nearby = (evaluate(fun, theta + (t * direction(theta)).astype(theta.dtype)) for t in (0, 32 * eps))
-        rounding = 4 * np.abs(nearby - again).max()  # where a power of ℓ near zero is steeper than any slope says
+        rounding = 4 * np.abs(nearby - again)  # where a power of ℓ near zero is steeper than any slope says
+        rounding = rounding + np.median(rounding)
         at_random = not np.array_equal(again, values_here)
-        if at_random or not np.all(off[loud] <= math.sqrt(eps) * scale + rounding):
+        if at_random or not np.all((off <= math.sqrt(eps) * scale + rounding)[loud]):
             raise coupled(problem)
     if len(excerpts) > 1:  # and another cut: few of a batch's worst rows may be the same in one
         check_apart(problem, method, theta, excerpts[:1])

@@ -98,6 +98,7 @@ class ShardedFactorsLinearOperator(ShardedLinearOperator, BlocksLinearOperator):
     def __init__(self, products: ShardProducts, facts: list[Any], counts: dict[str, int] | None = None) -> None:
         super().__init__(products, facts, counts)
         self.largest = max(f.scale for f in facts)
+        self.summed = max(f.summed for f in facts)
         self.facts = facts
 
     @property
@@ -108,6 +109,10 @@ class ShardedFactorsLinearOperator(ShardedLinearOperator, BlocksLinearOperator):
     def scale(self, rng: Any = 0) -> float:
         """A power of two that is near a bound of J's entries; 0 for J = 0."""
         return float(self.largest)
+
+    def summed_size(self) -> float:
+        """The size of the rows that J's are sums of, which may cancel; 0 where they are not sums."""
+        return float(self.summed)
 
     def gram(self, c: float = 1.0) -> Any:
         """J Jᵀ/c² of shape (M, M), summed in float64; one round trip."""

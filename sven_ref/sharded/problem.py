@@ -77,9 +77,20 @@ class ShardedProblem(Residuals):
         """The problem's."""
         return self.problem.model
 
+    @property
+    def kappa(self) -> float:  # type: ignore[override]
+        """The problem's."""
+        return float(self.problem.kappa)
+
     def describe(self) -> str:
         """What messages call the functions that R is made by."""
         return self.problem.describe()
+
+    def residual_function(self, batch: Any) -> Any:
+        """Refused: R is made by the workers, and here is no function of θ that autograd could follow."""
+        raise ArgumentError(
+            "problem is a ShardedProblem: must be the Problem that it was made of, for a function of theta"
+        )
 
     @property
     def round_trips(self) -> int:
@@ -129,6 +140,16 @@ class ShardedProblem(Residuals):
     def losses(self, theta: Any, batch: Any) -> Any:
         """ℓ of shape (B,) at θ; one round trip."""
         return self._values("losses", theta, batch)
+
+    def loss_and_gradient(self, theta: Any, batch: Any) -> tuple[float, Any]:
+        """L and ∇L of shape (P,): the parts' own, each by how many losses it has; one round trip."""
+        theta = check_theta(theta)
+        made, excerpts = self._fetch(*self._on_parts("losses_and_gradient", theta, batch))
+        check_apart(self.problem, "losses", theta, excerpts)
+        total = sum(len(losses) for losses, _ in made)
+        loss = sum(float(np.sum(losses, dtype=np.float64)) for losses, _ in made) / total
+        gradient = sum(len(losses) / total * gradient for losses, gradient in made)
+        return loss, np.asarray(gradient, theta.dtype)
 
     def _values(self, method: str, theta: Any, batch: Any) -> Any:
         theta = check_theta(theta)

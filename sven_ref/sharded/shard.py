@@ -53,6 +53,8 @@ class Facts(NamedTuple):
         See `scale` of operators; 0 for J_i = 0, and without factors.
     width : int
         How many multiplications an entry of the Gram matrix takes, with factors.
+    summed : float
+        See `summed_size` of operators.
     warned : list of str
         Warnings of residuals off the tape.
     """
@@ -63,6 +65,7 @@ class Facts(NamedTuple):
     factored: bool
     scale: float
     width: int
+    summed: float
     warned: list[str]
 
 
@@ -113,12 +116,15 @@ def held(x: Any) -> Any:
 
 
 def on_part(problem: Any, method: str, theta: Any, part: Any) -> Any:
-    """`linearise` as a `Shard`, or `residuals` or `losses`, of one part of the batch."""
+    """`linearise` as a `Shard`, or `residuals`, `losses`, or losses and the gradient of their mean, of one part."""
     failure: Exception
     try:
         if method == "linearise":
             return from_recipe((problem, theta, part))
-        return getattr(problem, method)(aligned(theta), aligned(part() if callable(part) else part))
+        theta, part = aligned(theta), aligned(part() if callable(part) else part)
+        if method == "losses_and_gradient":
+            return problem.losses(theta, part), problem.loss_and_gradient(theta, part)[1]
+        return getattr(problem, method)(theta, part)
     except RecursionError as error:  # Dask can't send a traceback of a thousand frames, and would wait for it
         failure = RecursionError(f"{error}, in the model, the loss or the residuals")
     except SystemExit as error:  # it would end the worker, and Dask try the next
@@ -130,7 +136,7 @@ def facts(shard: Shard) -> Facts:
     """What the client has to know."""
     J: Any = shard.J
     scale, width = (J.scale(), J.width) if J.factored else (0.0, 0)
-    return Facts(shard.R, J.dtype, J.shape[1], J.factored, scale, width, shard.warned)
+    return Facts(shard.R, J.dtype, J.shape[1], J.factored, scale, width, J.summed_size(), shard.warned)
 
 
 def apply(shard: Shard, V: Any) -> Any:

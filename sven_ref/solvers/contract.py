@@ -14,6 +14,7 @@ value from zero:
 
 with ε that of the dtype that sums are made in, and ε_J that of J, where its sums are made in a wider one: factors in
 float32 come from a network that rounds. A floor is the larger of the first and its solver's own (SPEC 3.7).
+Where a row of J is a sum over m samples, of rows that cancel, both are larger by as much as those are above σ_1.
 
 An SVD is backward stable, and the rounding errors of its sums over max(M, P) terms add up like a random walk. A matrix
 of n × n numbers that are squared, JJᵀ or ARPACK's, carries errors of about ε σ_1² each, and a symmetric matrix of
@@ -74,14 +75,21 @@ class Triplets:
     sums: DtypeLike = np.float64
 
 
-def resolution(J: ProductLinearOperator, dtype: DtypeLike) -> float:
+def resolution(J: ProductLinearOperator, dtype: DtypeLike, sigma_1: float) -> float:
     """The floor of a solver that does not square J, its sums made in `dtype`."""
-    return 4 * max(float(np.finfo(dtype).eps) * math.sqrt(max(J.shape)), J.eps)
+    eps = float(np.finfo(dtype).eps)
+    return 4 * max(eps * math.sqrt(max(J.shape)), J.eps) * cancellation(J, sigma_1)
 
 
-def squared_resolution(J: ProductLinearOperator, dtype: DtypeLike) -> float:
+def squared_resolution(J: ProductLinearOperator, dtype: DtypeLike, sigma_1: float) -> float:
     """The floor of a solver that squares J, its sums made in `dtype`."""
-    return max(math.sqrt(2 * float(np.finfo(dtype).eps) * math.sqrt(min(J.shape))), 4 * J.eps)
+    eps = float(np.finfo(dtype).eps)
+    return max(math.sqrt(2 * eps * math.sqrt(min(J.shape))), 4 * J.eps) * cancellation(J, sigma_1)
+
+
+def cancellation(J: ProductLinearOperator, sigma_1: float) -> float:
+    """How many times larger than σ_1 the rows are that J's are sums of, 1 at least: rounding is that of the larger."""
+    return max(1.0, J.summed_size() / sigma_1) if sigma_1 > 0 else 1.0
 
 
 def zero_triplets(J: ProductLinearOperator, solver: str) -> Triplets:

@@ -47,4 +47,4 @@ def dense(J: ProductLinearOperator, k: int, rng: Rng = 0) -> Triplets:
         Vt = V.T
     else:
         U, s, Vt = svd(A)
-    return Triplets(U, s, Vt, c, "dense", resolution(J, J.dtype), squared=False)
+    return Triplets(U, s, Vt, c, "dense", resolution(J, J.dtype, float(s[0]) * c), squared=False)

@@ -52,7 +52,6 @@ def randomized(J: ProductLinearOperator, k: int, rng: Rng = 0, oversample: int =
     if c == 0:
         return zero_triplets(J, "randomized")
     A = Scaled(J, c)
-    floor = resolution(J, J.dtype)
     wanted = min(k + 1, M, P)
     Q = np.linalg.qr(A.matmat(np.random.default_rng(rng).standard_normal((P, min(k + oversample, M, P)))))[0]
     W = A.rmatmat(Q)  # JᵀQ, (P, r)
@@ -64,6 +63,7 @@ def randomized(J: ProductLinearOperator, k: int, rng: Rng = 0, oversample: int =
         V = right @ Vt[:wanted].T
         E = A.matmat(V) - U * s
         r = Q.shape[1]
+        floor = resolution(J, J.dtype, float(s[0]) * c)
         if r == M or np.linalg.norm(E, axis=0).max() <= floor * s[0]:
             return Triplets(U, s, V.T, c, "randomized", floor, squared=False)
         if r >= 4 * (k + oversample):

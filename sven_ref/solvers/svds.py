@@ -25,7 +25,7 @@ from .tsqr import tsqr
 FIRST = 16  # triplets that are asked for where k is left open
 
 
-def svds(J: ProductLinearOperator, k: int, rng: Rng = 0) -> Triplets:
+def svds(J: ProductLinearOperator, k: int, rng: Rng = 0, restarts: int | None = None) -> Triplets:
     """The k + 1 largest triplets of J by implicitly restarted Lanczos.
 
     ARPACK can't give all n triplets: k + 1 ≥ n takes `tsqr`, and so does a spectrum on which it does not converge. A
@@ -59,7 +59,7 @@ def svds(J: ProductLinearOperator, k: int, rng: Rng = 0) -> Triplets:
         return zero_triplets(J, "svds")
     rng = np.random.default_rng(rng)
     try:
-        eigenvalues, W = scipy.sparse.linalg.eigsh(J.smaller_gram(c), k=k + 1, rng=rng)
+        eigenvalues, W = scipy.sparse.linalg.eigsh(J.smaller_gram(c), k=k + 1, rng=rng, maxiter=restarts)
     except scipy.sparse.linalg.ArpackError:  # no convergence: the spectrum does not fall
         return tsqr(J, k)
     order = np.argsort(-eigenvalues)
@@ -73,7 +73,7 @@ def svds(J: ProductLinearOperator, k: int, rng: Rng = 0) -> Triplets:
         Vt = Zt @ W.T
     if misses_a_copy(J.smaller_gram(c), W, float(s[-1]), rng):
         return tsqr(J, k)
-    return Triplets(U, s, Vt, c, "svds", squared_resolution(J, J.dtype), squared=True, sums=J.dtype)
+    return Triplets(U, s, Vt, c, "svds", squared_resolution(J, J.dtype, float(s[0]) * c), squared=True, sums=J.dtype)
 
 
 def svds_until(J: ProductLinearOperator, below: Callable[[Triplets], bool], rng: Rng = 0) -> Triplets:
@@ -86,7 +86,7 @@ def svds_until(J: ProductLinearOperator, below: Callable[[Triplets], bool], rng:
     most = n // 3 if J.shape[0] * J.shape[1] <= DENSE else n - 2
     k = FIRST
     while k <= most and not J.factored:
-        t = svds(J, k, rng)
+        t = svds(J, k, rng, restarts=max(5, n // (k + 1)))  # of ARPACK, which take k + 1 products each or more
         if t.solver != "svds" or below(t):
             return t
         k *= 2

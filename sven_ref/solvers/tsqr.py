@@ -57,4 +57,4 @@ def tsqr(J: ProductLinearOperator, k: int, rng: Rng = 0) -> Triplets:
     check_finite("triangle of J", T)
     _, s, Wt = svd(T.T)
     U, Vt = (Wt.T, None) if M <= P else (None, Wt)
-    return Triplets(U, s, Vt, c, "tsqr", resolution(J, np.float64), squared=False)
+    return Triplets(U, s, Vt, c, "tsqr", resolution(J, np.float64, float(s[0]) * c), squared=False)

@@ -5,6 +5,7 @@ What a shell sees is tried on the command itself, in a process of its own.
 
 import json
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -18,7 +19,7 @@ import pytest
 from sven_ref import cli
 from sven_ref.conformance import loader, output, protocol
 from sven_ref.conformance.module_child import ModuleChild
-from sven_ref.conformance.protocol import AdapterError
+from sven_ref.conformance.protocol import AdapterError, ProtocolError
 
 ROOT = Path(__file__).parents[2]
 SUITE = loader.load()
@@ -240,6 +241,77 @@ def test_a_file_on_a_full_disk_loses_no_report(option, capsys):
     assert err == "sven-ref: error: /dev/full: could not be written: No space left on device\n"
 
 
+@pytest.mark.parametrize("option", ["--json", "--junit"])
+@pytest.mark.parametrize("before", ["of the last run", None])
+def test_a_file_that_can_not_be_written_to_its_end_is_as_it_was(tmp_path, option, before):
+    """A file was left empty by a disk that was full."""
+    report = tmp_path / "report"
+    if before is not None:
+        report.write_text(before)
+
+    def small_files():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+
+    done = verify("--module", DENSE, "--only", "matvec-*", option, report, cwd=tmp_path, preexec_fn=small_files)
+    assert done.returncode == 5
+    assert done.stderr == f"sven-ref: error: {report}: could not be written: File too large\n"
+    assert "no claim: only a part of the cases was asked" in done.stdout
+    assert [path.name for path in tmp_path.iterdir()] == ["report"] * (before is not None)
+    assert before is None or report.read_text() == before
+
+
+def test_a_file_is_replaced_where_a_link_leads_with_its_permissions(tmp_path):
+    place, link, new = tmp_path / "place", tmp_path / "link", tmp_path / ("x" * 255)
+    place.write_text("before")
+    place.chmod(0o604)
+    link.symlink_to(place)
+    (tmp_path / "dangling").symlink_to(tmp_path / "made")
+    for file in (link, new, tmp_path / "dangling"):
+        assert output.write(str(file), lambda: b"after") == []
+    assert link.is_symlink()
+    assert (place.read_text(), new.read_text(), (tmp_path / "made").read_text()) == ("after",) * 3
+    assert place.stat().st_mode & 0o777 == 0o604
+    (tmp_path / "another").touch()
+    assert new.stat().st_mode == (tmp_path / "another").stat().st_mode
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes have names on POSIX")
+def test_a_pipe_is_written_to_and_not_replaced(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with subprocess.Popen(["cat", pipe], stdout=subprocess.PIPE) as reader:
+        assert output.write(str(pipe), lambda: b"report") == []
+        assert reader.stdout.read() == b"report"
+    assert pipe.is_fifo()
+
+
+@pytest.mark.parametrize("option", ["--json", "--junit"])
+@pytest.mark.parametrize("spelling", ["itself", "absolute", "by a link", "by another way"])
+def test_what_the_command_reads_is_not_written_over(tmp_path, option, spelling, monkeypatch, capsys):
+    """The report was written over the answers that it is about."""
+    monkeypatch.chdir(tmp_path)
+    Path("folder").mkdir()
+    for name, options in {
+        "answers.jsonl": ["--answers", "answers.jsonl"],
+        "mine.py": ["--cmd", f"{sys.executable} mine.py"],
+        "folder/mine.py": ["--module", "folder.mine:Adapter"],
+    }.items():
+        file = Path(name)
+        file.write_text("kept")
+        Path("link").unlink(missing_ok=True)
+        Path("link").symlink_to(name)
+        way = {
+            "itself": name,
+            "absolute": str(file.resolve()),
+            "by a link": "link",
+            "by another way": f"folder/../{name}",
+        }
+        assert cli.main(["verify", *options, option, way[spelling]]) == 2
+        why = "is read by this command, and would be written over; must be another file"
+        assert capsys.readouterr().err == f"sven-ref: error: {option[2:]} = {way[spelling]!r}: {why}\n"
+        assert file.read_text() == "kept"
+
+
 @pytest.mark.parametrize(("closed", "code"), [("<&- 2>&-", 0), (">&-", 5), ("<&- >&- 2>&-", 5)])
 def test_pipes_that_are_closed_from_the_start(tmp_path, closed, code):
     (tmp_path / "r.json").write_text("of the last run")
@@ -272,6 +344,12 @@ def test_where_no_file_can_be_written_is_found_before_the_run(tmp_path, option, 
     assert "json = 'r', junit = './r': must be two files" in capsys.readouterr().err
     assert {path.name for path in tmp_path.iterdir()} == {"file", "to_nowhere"}
     assert Path("file").read_text() == "kept"
+
+
+def test_a_report_goes_to_standard_error_that_is_a_pipe(tmp_path):
+    done = verify("--module", DENSE, "--only", "matvec-hand-wide", "--json", "/dev/stderr", cwd=tmp_path)
+    assert done.returncode == 0
+    assert json.loads(done.stderr)["counts"]["failed"] == 0
 
 
 def test_a_file_that_is_standard_output_would_be_written_over(tmp_path):
@@ -376,6 +454,67 @@ def test_what_an_adapter_in_python_prints_and_reads_is_its_own(tmp_path):
     assert done.returncode == 0
     assert "loading" not in done.stdout
     assert done.stderr.startswith("loading\nmade\n")
+
+
+NOISE = """
+import os
+def noise(text):
+    for fd in range(1, 12):
+        if fd != 2:
+            try:
+                os.write(fd, text)
+            except OSError:
+                pass
+"""
+SAID = {
+    "a line": b"loss = 0.3\n",
+    "no end of line": b"loss = 0.3",
+    "an answer": b'["matvec-hand-wide", "output", {"product": [0, 0]}]\n',
+    "a number": b"1\n",
+    "empty lines": b"\n\n",
+    "no UTF-8": b"\xff\xfe\x00",
+    "a megabyte": b"x" * (1 << 20) + b"\n",
+}
+
+
+@pytest.mark.parametrize("said", SAID.values(), ids=SAID)
+def test_what_comes_on_the_pipe_of_the_answers_and_is_none_is_left_out(tmp_path, said):
+    """What a Python prints at its start, or an adapter on every descriptor, was a traceback."""
+    (tmp_path / "noise.py").write_text(NOISE)
+    (tmp_path / "sitecustomize.py").write_text(f"import noise\nnoise.noise({said!r})\n")
+    (tmp_path / "mine.py").write_text(
+        f"import noise\nfrom sven_ref.conformance.adapter import Reference\nnoise.noise({said!r})\n"
+        "class Adapter(Reference):\n"
+        "    def __init__(self):\n        super().__init__('dense')\n"
+        f"    def matvec(self, i):\n        noise.noise({said!r})\n        return super().matvec(i)\n"
+    )
+    env = {"PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)])}
+    done = verify(
+        "--module",
+        "mine:Adapter",
+        "--only",
+        "matvec-hand*",
+        "--json",
+        "r.json",
+        cwd=tmp_path,
+        env=env,
+        errors="replace",
+    )
+    assert (done.returncode, "Traceback" in done.stderr) == (0, False)
+    counts = json.loads((tmp_path / "r.json").read_text())["counts"]
+    assert counts["passed"] == sum(counts.values()) > 0
+
+
+def test_an_answer_into_which_others_write_breaks_its_case(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("mine.py").write_text(f"{IMPORT} import dense as Adapter")
+    source = ModuleChild("mine:Adapter")
+    for line in (b"[1, 2", b'["a"]', b"null", b'{"a": 1}', b'["a", "output", {}, 0, 0, 0]', b'["a", "perhaps", 0]'):
+        with pytest.raises(ProtocolError):
+            source._answer(line, "a")
+        with pytest.raises(ProtocolError):
+            source._hello(line)
+    source.close()
 
 
 # ------------------------------------------------------------------------------------------------- vectors, encodings

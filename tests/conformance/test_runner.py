@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from sven_ref import cli
-from sven_ref.conformance import adapter, loader, plugin, protocol, report, runner, sources
+from sven_ref.conformance import adapter, judge, loader, plugin, protocol, report, runner, sources
 from sven_ref.conformance.child import HANG, LIVES, Child
 from sven_ref.conformance.protocol import AdapterError, Answer, Hello
 from sven_ref.conformance.sources import Answers, Module
@@ -293,6 +293,14 @@ def test_the_expected_answer_is_never_sent():
             json.loads(protocol.line(q), parse_constant=pytest.fail)
 
 
+def nested(depth, around=list):
+    """[[[…]]], or {"x": {"x": …}}."""
+    value = 0.0
+    for _ in range(depth):
+        value = [value] if around is list else {"x": value}
+    return value
+
+
 class Planted:
     name, version, ops, dtypes = "planted", "1", ["matvec"], ["float64"]
 
@@ -317,6 +325,7 @@ class Planted:
         (Planted(raises=SystemExit(1)), Answer("error", "SystemExit: 1")),
         (Planted([1]), Answer("broken", "output = [1]: must be an object")),
         (Planted(None), Answer("broken", "run returned None: must return an object; is there a return in it?")),
+        (Planted({"x": nested(300)}), Answer("broken", "'output' in the answer is nested deeper than 32 levels")),
     ],
 )
 def test_an_adapter_in_process(planted, answer):
@@ -420,9 +429,61 @@ def test_a_name_twice_in_a_file_breaks_its_case(tmp_path):
     assert Answers(path).ask({"id": "a", "dtype": "float64"}) == Answer("broken", "'output' twice in the answer")
 
 
+@pytest.mark.parametrize("around", [list, dict])
+@pytest.mark.parametrize("depth", [40, 200, 700])
+@pytest.mark.parametrize("field", ["output", "error", "skip", "product", "more"])
+def test_an_answer_that_is_nested_too_deep_breaks_its_case_alone(tmp_path, child, depth, around, field):
+    """It was a RecursionError, which ended the run."""
+    deep = nested(depth, around)
+    fields = {"output": {"product": deep}} if field == "product" else {field: deep}
+    answer = json.dumps({"id": "matvec-hand-wide", "dtype": "float64"} | fields)
+    told = f"'{field.replace('product', 'output')}' in the answer is nested deeper than 32 levels"
+
+    path = tmp_path / "answers.jsonl"
+    path.write_text(answer + '\n{"id": "matvec-hand-tall", "dtype": "float64", "skip": "on purpose"}')
+    run = runner.verify(Answers(path), only=["matvec-hand-*"])
+    assert {r.message for r in run.results} == {told, "on purpose", "no answer in the file"}
+    assert run.counts()["broken"] == 1
+
+    parts = json.dumps(fields)[1:-1]
+    c = child(f"""answer = '{{"id": "b", {parts}}}' if m["id"] == "b" else answer""")
+    a, b, again = ask(c, "a", "b", "c")
+    assert fine(a)
+    assert b == Answer("broken", told)
+    assert fine(again)
+
+
+@pytest.mark.parametrize("depth", [40, 100, 5000])
+@pytest.mark.parametrize("around", [list, tuple])
+def test_a_value_that_is_nested_too_deep_is_judged(depth, around):
+    value = 0.0
+    for _ in range(depth):
+        value = around([value])
+    for name in ("product", "rank"):
+        case = SUITE["matvec-hand-wide" if name == "product" else "pinv-apply-wide"]
+        verdict = judge(case, "float64", dict(case.expected) | {name: value})
+        assert not verdict.passed
+        assert name in verdict.message
+
+
+def test_an_id_that_is_nested_is_none(tmp_path, child):
+    deep = json.dumps(nested(700))
+    path = tmp_path / "answers.jsonl"
+    path.write_text(f'{{"id": {deep}, "dtype": "float64", "output": {{}}}}')
+    with pytest.raises(ArgumentError, match="line 1: id = None, dtype = 'float64': each line must have both"):
+        Answers(path)
+    c = child(f"""answer = '{{"id": {deep}}}' if m["id"] == "b" else answer""")
+    a, b, again = ask(c, "a", "b", "c")
+    assert (fine(a), b.kind, fine(again)) == (True, "broken", True)
+    with pytest.raises(AdapterError, match="'name' in the answer is nested deeper than 32 levels"):
+        child(hello=f"dict(HELLO, name={deep.count('[')} * '[' and json.loads({deep!r}))")
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
+        ("", "holds no answer: must have one a line"),
+        ("\n \n", "holds no answer: must have one a line"),
         ("{", "line 1: not a line of JSON"),
         ("[]", "line 1: not a JSON object"),
         ('{"id": "a", "output": {}}', "line 1: id = 'a', dtype = None: each line must have both"),

@@ -1,12 +1,15 @@
 """The command line as it is typed: numbers, names, refusals that leave nothing, every end, every encoding, figures."""
 
 import argparse
+import errno
 import io
 import itertools
 import json
 import os
 import re
 import shlex
+import shutil
+import signal
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -93,6 +96,21 @@ VALUES = {
     "NULL": None,
     "gram": "gram",
     '"gram"': "gram",
+    '"0.05"': 0.05,
+    ' "none" ': None,
+    '"\\"8\\""': 8,
+    '"[0.9, 0.99]"': [0.9, 0.99],
+    "'0.05'": "'0.05'",
+    "(.9, .99)": (0.9, 0.99),
+    "[.9, .99]": [0.9, 0.99],
+    "(0.9, ...)": "(0.9, ...)",
+    "(1j, .9)": "(1j, .9)",
+    "(b'x', .9)": "(b'x', .9)",
+    "({1}, .9)": "({1}, .9)",
+    "[{[]: 1}]": "[{[]: 1}]",
+    "[1if 2else 3]": "[1if 2else 3]",
+    "(" * 5000: "(" * 5000,
+    "[/nope]": "[/nope]",
     "[0.9, 0.99]": [0.9, 0.99],
     "[]": [],
     "": "",
@@ -231,6 +249,36 @@ def test_every_optimizer_refuses_in_one_line(optimizer, name, value, capsys):
     assert error.startswith(f"sven-ref: error: {name}")
     assert error.count("\n") == 1
     assert not list(Path().iterdir())
+
+
+BRACKETS = ["[/nope]", "[[/x]]", "[red]", "[", "\\[", "[link=x]", "[]", "[[]]", "(", "()", "{}", "{", "{0}", "%s"]
+NO_JSON = ["(0.9, ...)", "(1j, .9)", "(b'x', .9)", "({1}, .9)", "[...]", "({}, set())", "(0.9, '\\x00')", "(1e999, .9)"]
+
+
+@pytest.mark.parametrize("optimizer", options.OPTIMIZERS)
+def test_no_text_is_markup_and_what_is_no_json_is_a_wrong_value(optimizer, capsys):
+    """`--set solver=[/nope]` was an error of what colours the output, `--set betas=(1j,.9)` one of what records it."""
+    for name, text in itertools.product(options.option_names(optimizer), BRACKETS + NO_JSON):
+        assert (
+            run(["train", "--task", "toy", "--optimizer", optimizer, "--n-train", "64", "--set", f"{name}={text}"]) == 1
+        )
+        out, error = capsys.readouterr()
+        assert error.startswith(f"sven-ref: error: {name}"), text
+        assert error.count("\n") == 1
+        assert f"{name} {options.value_of(text)}" in out or "must be given" in error
+    assert not list(Path().iterdir())
+
+
+@pytest.mark.parametrize(
+    "command", [TRAIN, quick_demo, quick_reproduce, quick_study, ["claims", "minimum_norm", "--quick"]]
+)
+def test_nothing_that_is_printed_is_markup(command, monkeypatch, capsys):
+    markup = pytest.importorskip("rich.markup")
+    monkeypatch.setattr(markup, "render", lambda text, **options: pytest.fail(f"markup: {text}"))
+    monkeypatch.setattr("rich.console.render_markup", lambda text, **options: pytest.fail(f"markup: {text}"))
+    out = "[red]out[/red]"
+    assert run([*(command if isinstance(command, list) else command(monkeypatch)), "--out", out]) == 0
+    assert out in capsys.readouterr().out
 
 
 OTHERS = {
@@ -393,6 +441,137 @@ def test_values_keep_their_underscores():
         "--",
         "--i_j",
     ]
+
+
+# ---- what lies in the place of a file (each was a bare [Errno 21] or [Errno 40]) -------------------------------------
+
+
+def a_directory(path):
+    path.mkdir(parents=True)
+
+
+def a_link_to_itself(path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.symlink_to(path.name)
+
+
+def a_link(path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.symlink_to("/dev/null")
+
+
+OBSTACLES = [
+    *itertools.product(["lock"], [a_directory, a_link, a_link_to_itself]),
+    *itertools.product(["run.json", "result.json", "history.jsonl"], [a_directory]),
+    *itertools.product(["run.json.partial", "history.jsonl.partial", "result.json.partial"], [a_directory]),
+    *itertools.product(["checkpoints/epoch-000001.checkpoint"], [a_directory, a_link_to_itself]),
+    *itertools.product(["checkpoints/epoch-000001.checkpoint.partial"], [a_directory]),
+    ("checkpoints", Path.touch),
+]
+
+
+ONCE = ("run.json.partial", "checkpoints")  # no file is made there, or read, by a run that goes on
+
+
+@pytest.mark.parametrize(
+    ("there", "name", "put"),
+    [("before", *o) for o in OBSTACLES] + [("beside a run", *o) for o in OBSTACLES if o[0] not in ONCE],
+)
+def test_what_lies_in_the_place_of_a_file_is_named_with_a_remedy(there, name, put, capsys):
+    path = Path("run") / name
+    if there == "beside a run":
+        assert run([*TRAIN, "--out", "run"]) == 0
+        Path("run/result.json").unlink()
+        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+    else:
+        Path("run").mkdir()
+    put(path)
+    arguments = [*TRAIN, "--out", "run", *(["--resume"] if execution.holds_run(Path("run")) else [])]
+    capsys.readouterr()
+    assert run(arguments) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("sven-ref: error: ")
+    assert error.count("\n") == 1
+    assert "[Errno" not in error
+    assert f"{path}" in error
+    assert "move it away" in error or "move the other away" in error
+    shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()  # the remedy
+    assert run([*TRAIN, "--out", "run", *(["--resume"] if execution.holds_run(Path("run")) else [])]) == 0
+
+
+@pytest.mark.parametrize("quick", [quick_demo, quick_reproduce, quick_study])
+def test_so_it_is_where_other_commands_write(quick, monkeypatch, capsys):
+    command = quick(monkeypatch)
+    assert run([*command, "--out", "out"]) == 0
+    for file in [path for path in Path("out").rglob("*") if path.is_file() and path.suffix != ".png"]:
+        if {"checkpoints", "history.jsonl"} & {*file.parts}:
+            continue  # of a run that is finished
+        whole = file.read_bytes()
+        file.unlink()
+        file.mkdir()
+        capsys.readouterr()
+        assert run([*command, "--out", "out"]) == 1, file
+        error = capsys.readouterr().err
+        assert re.fullmatch(rf"sven-ref: error: .*{file}.*move it away.*\n", error), error
+        file.rmdir()
+        file.write_bytes(whole)
+
+
+def test_a_disk_that_is_full_is_named(monkeypatch, capsys):
+    def full(descriptor):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    assert run([*TRAIN, "--out", "run"]) == 1
+    assert capsys.readouterr().err == "sven-ref: error: out = 'run': No space left on device\n"
+
+
+# ---- Ctrl-C ----------------------------------------------------------------------------------------------------------
+
+
+def slow_to_import(folder, name):
+    """A module of that name, found before the real one, which takes a minute."""
+    (folder / f"{name}.py").write_text("import time; print('importing', flush=True); time.sleep(60)")
+    return ENVIRONMENT | {"PYTHONPATH": f"{folder}{os.pathsep}{ENVIRONMENT['PYTHONPATH']}"}
+
+
+def script(folder):
+    """What pip makes of the entry point."""
+    path = folder / "sven-ref"
+    path.write_text("import sys\nfrom sven_ref.cli import main\nsys.exit(main())")
+    return [str(path)]
+
+
+@pytest.mark.parametrize("name", ["numpy", "scipy", "autograd", "rich", "argparse"])
+@pytest.mark.parametrize("how", ["-m sven_ref", "-W error -m sven_ref", "-msven_ref", "the script"])
+def test_an_interrupt_while_it_imports_is_one_line(name, how, tmp_path):
+    """It was a traceback of 17 to 47 lines, in the first second."""
+    started = script(tmp_path) if how == "the script" else how.split()
+    command = [sys.executable, *started, "demo", "--epochs", "1"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, env=slow_to_import(tmp_path, name), **pipes) as process:
+        assert process.stdout.readline() == "importing\n"
+        process.send_signal(signal.SIGINT)
+        assert process.stderr.read() == "sven-ref: interrupted\n"
+    assert process.returncode == 130
+
+
+@pytest.mark.parametrize("before", ["signal.SIG_IGN", "signal.default_int_handler", "signal.SIG_DFL", "print"])
+def test_who_imports_the_package_keeps_his_handler(before):
+    code = f"import signal; signal.signal(signal.SIGINT, {before}); import sven_ref; from sven_ref import cli, lab\n"
+    code += f"assert signal.getsignal(signal.SIGINT) is {before}; cli.main(['vectors', 'path'])\n"
+    code += f"assert signal.getsignal(signal.SIGINT) is {before}"
+    for command in (["-c", code, "-m", "sven_ref"], ["-c", code, "sven-ref"]):
+        subprocess.run([sys.executable, *command], env=ENVIRONMENT, check=True, capture_output=True)
+
+
+def test_an_interrupt_that_is_ignored_stays_so(tmp_path):
+    for started in (["-m", "sven_ref"], script(tmp_path)):
+        code = "import os, signal, sys; signal.signal(2, signal.SIG_IGN); os.execv(sys.executable, sys.argv[1:])"
+        (tmp_path / "autograd.py").write_text("import os; os.kill(os.getpid(), 2); raise SystemExit('went on')")
+        env = ENVIRONMENT | {"PYTHONPATH": f"{tmp_path}{os.pathsep}{ENVIRONMENT['PYTHONPATH']}"}
+        command = [sys.executable, "-c", code, sys.executable, *started, "--version"]
+        assert subprocess.run(command, env=env, capture_output=True, text=True).stderr == "went on\n"
 
 
 # ---- help ------------------------------------------------------------------------------------------------------------

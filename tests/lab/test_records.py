@@ -20,14 +20,16 @@ from sven_ref.errors import ArgumentError
 from sven_ref.lab import versions
 from sven_ref.lab.claims import ledger
 from sven_ref.lab.console import check_out
-from sven_ref.lab.optimizers.options import parse
+from sven_ref.lab.optimizers.options import PROBLEM, parse
 from sven_ref.lab.paper import reproduce, studies, study_cells
+from sven_ref.lab.tasks import TASKS
 from sven_ref.lab.training import checkpoint, execution, lock, records
 from sven_ref.lab.training.checkpoint import Checkpoints, differences, fingerprint
 from sven_ref.lab.training.execution import execute
 from sven_ref.lab.training.lock import LockedError, alone
 from sven_ref.lab.training.records import RecordError
-from sven_ref.lab.training.run import Run, use_data
+from sven_ref.lab.training.run import Run, differing, in_full, of_task, use_data
+from sven_ref.problem import Problem
 
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(Path(sr.__file__).parent.parent)}
 TINY = {"epochs": 1, "task_options": {"n_train": 64}}
@@ -159,6 +161,76 @@ def test_a_spoilt_file_of_a_run_is_never_used(name, how, tmp_path, capsys):
     assert {p.name for p in folder.iterdir()} == {"run.json", "result.json", "history.jsonl", "checkpoints"}
 
 
+OF_OTHERS = {
+    "run.json": {"settings": {}, "versions": {}},
+    "result.json": None,
+    "summary.json": {"task": "toy", "target": None, "versions": {}, "methods": {}},
+    "study.json": {"settings": {}, "versions": {}, "points": []},
+    "a line of results.jsonl": {"key": "0", "at": {}, "result": {}, "versions": {}},
+    "a line of trained.jsonl": {"key": "0", "result": {}, "versions": {}},
+    "nothing": {},
+}
+
+
+@pytest.mark.parametrize(("name", "other"), [(a, b) for a in ("run.json", "result.json") for b in OF_OTHERS if a != b])
+def test_a_record_of_another_kind_is_refused_in_a_run(name, other, tmp_path, capsys):
+    """run.json in the place of result.json, whole and with its digest, was a KeyError."""
+    run = run_of(seed=0, data_seed=0)
+    whole = json.loads(json.dumps(execute(run, tmp_path)))
+    record = whole if other == "result.json" else OF_OTHERS[other]
+    records.write(tmp_path / name, record | ({"settings": run.settings()} if "settings" in record else {}))
+    with pytest.raises(RecordError, match=f"{name}: .*\\(it is of another kind: it has .*; move it away"):
+        execute(run, tmp_path)
+    arguments = ["train", "--task", "toy", "--optimizer", "adam", "--epochs", "1", "--n-train", "64", "--resume"]
+    assert cli.main([*arguments, "--seed", "0", "--data-seed", "0", "--out", str(tmp_path)]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith(f"sven-ref: error: {tmp_path / name}: is truncated, altered or no record of this program (")
+    assert error.count("\n") == 1
+    (tmp_path / name).unlink()  # the remedy
+    assert execute(run, tmp_path)["final"] == whole["final"]
+
+
+def test_reproduce_refuses_a_record_of_another_kind(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("sven_ref.lab.paper.protocols.QUICK", TINY)
+    arguments = ["reproduce", "toy", "--quick", "--optimizers", "adam", "--workers", "0", "--out", str(tmp_path)]
+    assert cli.main(arguments) == 0
+    (path,) = tmp_path.rglob("result.json")
+    path.write_bytes((path.parent / "run.json").read_bytes())
+    assert cli.main(arguments) == 1
+    assert (
+        f"error: {path}: is truncated, altered or no record of this program (it is of another"
+        in capsys.readouterr().err
+    )
+
+
+@pytest.mark.parametrize("other", OF_OTHERS)
+@pytest.mark.parametrize("name", ["results.jsonl", "trained.jsonl"])
+def test_a_record_of_another_kind_is_refused_among_lines(name, other, tmp_path):
+    from sven_ref.lab.claims import arms
+    from sven_ref.lab.claims.claim import Effort
+
+    with records.appending(tmp_path / name) as add:
+        add(OF_OTHERS[other] or {"settings": {}, "final": {}, "history": {}})
+
+    def read():
+        if name == "trained.jsonl":
+            return arms.trained(Effort(True, 0, tmp_path), [])
+        return studies.read_cells(tmp_path / name)
+
+    if name in other:
+        read()
+        return
+    with pytest.raises(RecordError, match=rf"{name}, line 1: .*\(it is of another kind: it has .*delete this line"):
+        read()
+
+
+def test_a_result_of_before_other_versions_were_recorded_is_read(tmp_path):
+    first = execute(run_of(), tmp_path)
+    del first["earlier_versions"]
+    records.write(tmp_path / "result.json", first)
+    assert execute(run_of(), tmp_path) == json.loads(json.dumps(first))
+
+
 def test_a_history_that_was_altered_is_written_again_from_the_checkpoint(tmp_path):
     assert child(tmp_path, "in a step", 12).returncode == -signal.SIGKILL
     whole = (tmp_path / "history.jsonl").read_bytes()
@@ -277,6 +349,84 @@ def test_a_run_is_resumed_by_settings_of_the_same_value(tmp_path):
         ArgumentError, match=r"other settings: epochs is 2 there and 3 here, lr is 1 there and 0.5 here"
     ):
         execute(Run("toy", "adam", {"lr": 0.5}, **short | {"epochs": 3}), tmp_path / "run")
+
+
+SAID_IN_FULL = {  # optimizer: its defaults in other words
+    "sven": [
+        "k=none", "rtol=0.001", "rtol=1e-3", "atol=0", "solver=auto", "solver=Auto", "param_fraction=1",
+        "mask=elementwise", "mask=Elementwise", "kappa=2", "kappa=2.0", "micro_batch=1", "rows=none", "rows=signed",
+        "rows=Signed",
+    ],
+    "adam": ["betas=[0.9,0.999]", "betas=(.9,.999)", "eps=1e-8", "kappa=2", "rows=signed", "micro_batch=1"],
+    "lbfgs": ["max_iter=20", "history_size=100", "line_search=none", "tolerance_grad=1e-7"],
+    "momentum": ["momentum=.9"],
+}  # fmt: skip
+SAID = [(optimizer, words) for optimizer, said in SAID_IN_FULL.items() for words in [*said, " ".join(said)]]
+
+
+def typed(optimizer, *said, n_train=64):
+    """Of no protocol, whose settings are not the defaults."""
+    options = parse(["lr=0.001", *said])
+    problem = {name: options.pop(name) for name in PROBLEM if name in options}
+    return Run("toy", optimizer, options, problem, {"n_train": n_train} if n_train else {}, epochs=2)
+
+
+@pytest.mark.parametrize("done", ["an epoch", "all"])
+@pytest.mark.parametrize(("optimizer", "words"), SAID)
+def test_a_run_is_resumed_by_the_same_settings_said_in_full(optimizer, words, done, tmp_path):
+    """`solver=Gram`, `k=none`, `rtol=0.001` were other settings than none."""
+    short, full = typed(optimizer), typed(optimizer, *words.split())
+    for first, second, folder in ((short, full, tmp_path / "a"), (full, short, tmp_path / "b")):
+        whole = execute(first, folder)
+        if done == "an epoch":
+            (folder / "result.json").unlink()
+            sorted((folder / "checkpoints").iterdir())[-1].unlink()
+        assert execute(second, folder)["final"] == whole["final"]
+
+
+def test_the_spelling_of_a_name_is_no_setting():
+    for name, value in {"solver": "Gram", "mask": "ROWS", "rows": "Per-Output", "line_search": "Strong-Wolfe"}.items():
+        assert parse([f"{name}={value}"]) == {name: value.lower().replace("-", "_")}
+    assert parse(["solver=grm", "mask=3", "rows=None"]) == {"solver": "grm", "mask": 3, "rows": None}
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "said"),
+    [
+        ([], ["k=3"], "k is None there and 3 here"),
+        (["solver=svds"], [], "solver is 'svds' there and 'auto' here"),
+        ([], ["rows=unsigned"], "rows is 'signed' there and 'unsigned' here"),
+        (["micro_batch=2"], ["rows=signed", "micro_batch=2"], "rows is 'unsigned' there and 'signed' here"),
+        (["kappa=1"], [], "kappa is 1 there and 2 here"),
+        (["kappa=1", "rows=unsigned"], [], "kappa is 1 there and 2 here, rows is 'unsigned' there and None here"),
+    ],
+)
+def test_settings_that_are_no_defaults_differ(first, second, said):
+    assert differing(typed("sven", *first).settings(), typed("sven", *second).settings()) == said
+
+
+def test_all_examples_are_as_many_as_there_are():
+    settings = [typed("sven", n_train=n).settings() for n in (None, 10_000, 9_999)]
+    assert differing(settings[0], settings[1]) == differing(settings[1], settings[0]) == ""
+    assert differing(settings[0], settings[2]) == "n_train is 10000 there and 9999 here"
+
+
+@pytest.mark.parametrize("task", [name for name in TASKS if not name.startswith("mnist")])
+@pytest.mark.parametrize("micro_batch", [1, 2])
+def test_rows_that_are_not_set_are_those_that_are_named(task, micro_batch):
+    run = Run(task, "sven", {"lr": 0.1}, {"micro_batch": micro_batch}, task_options={"n_train": 64})
+    rows = of_task(in_full(run.settings()))["problem"]["rows"]
+    problem, theta, _, tasks = run.build()
+    named = Problem(problem.model, problem.loss, rows=rows, micro_batch=micro_batch)
+    batch = tuple(a[:8] for a in tasks.train)
+    assert problem.residuals(theta, batch).tobytes() == named.residuals(theta, batch).tobytes()
+    assert rows == ("unsigned" if task.startswith("digits") or micro_batch == 2 else "signed")
+
+
+def test_what_are_no_settings_differ():
+    ours = typed("sven").settings()
+    for theirs in (None, {}, [], 3, {"optimizer": "sven"}, {"optimizer": "none", "options": {}, "problem": {}}):
+        assert differing(theirs, ours)
 
 
 # ---- versions --------------------------------------------------------------------------------------------------------
@@ -489,7 +639,7 @@ def test_checkpoints_that_are_gone_are_missed(tmp_path):
 
 
 def test_a_folder_without_a_name_is_refused():
-    for name in ("", "~/mnist"):
+    for name in ("", "~/nowhere/mnist"):
         with pytest.raises(ArgumentError, match=r"data = .*must be a directory \("):
             use_data(name)
     with pytest.raises(ArgumentError, match=r"out = '': must be a directory"):

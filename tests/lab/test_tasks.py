@@ -6,6 +6,7 @@ import hashlib
 import io
 import lzma
 import os
+import re
 import struct
 import sys
 from itertools import pairwise
@@ -16,9 +17,11 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 import sven_ref as sr
+from sven_ref import cli
 from sven_ref.errors import ArgumentError, MissingExtraError
 from sven_ref.lab.tasks import TASKS, digits, mnist, polynomial
 from sven_ref.lab.tasks.idx import DataError, find, read_idx, unpacked
+from sven_ref.lab.training.run import use_data
 
 SHIPPED = ["toy", "polynomial", "polynomial-paper", "digits", "digits-lr"]
 
@@ -211,6 +214,35 @@ def test_mnist_is_found_split_and_normalised(small_mnist, where, monkeypatch):
     other = TASKS["mnist-ce"](1234, **options)
     assert_array_equal(other.val[0], task.val[0])
     assert other.loss == "cross_entropy"
+
+
+def test_a_home_directory_is_written_short(small_mnist, monkeypatch):
+    monkeypatch.setenv("HOME", str(small_mnist.parent))
+    short = f"~/{small_mnist.name}"
+    assert len(TASKS["mnist-ce"](data=short).test[0]) == 20
+    monkeypatch.setenv("SVEN_REF_DATA", short)
+    assert len(TASKS["mnist-ce"]().test[0]) == 20
+    use_data(f"{short}/mnist")
+    assert os.environ["SVEN_REF_DATA"] == str(small_mnist / "mnist")
+
+
+@pytest.mark.parametrize("named", ["nowhere", "/nowhere/at all", "~/nowhere", "~nobody/x", "a file", "a\nline"])
+@pytest.mark.parametrize("task", ["mnist-ce", "mnist-lr"])
+def test_a_variable_that_names_no_directory_is_named(tmp_path, monkeypatch, named, task, capsys):
+    """It was said of `data`, which nobody had given, that it must hold files."""
+    monkeypatch.chdir(tmp_path)
+    Path("a file").touch()
+    monkeypatch.setenv("SVEN_REF_DATA", named)
+    why = "must be a directory with MNIST's files; there is none of that name"
+    with pytest.raises(DataError, match=rf"^SVEN_REF_DATA = {re.escape(repr(named))}: {why}$"):
+        TASKS[task]()
+    assert cli.main(["train", "--task", task, "--optimizer", "adam"]) == 1
+    assert capsys.readouterr().err == f"sven-ref: error: SVEN_REF_DATA = {named!r}: {why}\n"
+    with pytest.raises(DataError, match=rf"^data = {re.escape(repr(named))}: {why}$"):
+        TASKS[task](data=named)
+    monkeypatch.setenv("SVEN_REF_DATA", str(tmp_path))
+    with pytest.raises(DataError, match=r"^SVEN_REF_DATA or --data = '.*': must be a directory with train-images"):
+        TASKS[task]()
 
 
 def with_a_name(raw):

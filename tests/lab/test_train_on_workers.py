@@ -145,17 +145,19 @@ def refused(folder, *options):
 @pytest.mark.parametrize(
     ("scheduler", "why"),
     [
-        ("tcp://127.0.0.1:9", "Timed out trying to connect"),
-        ("nonsense", "missing port number"),
-        ("a://b:1", "unknown address scheme"),
+        ("tcp://127.0.0.1:9", "no Dask scheduler answers there (Timed out trying to connect"),
+        ("nonsense", "must be tcp://HOST:PORT"),
+        ("tls://127.0.0.1:9", "must be tcp://HOST:PORT"),
+        ("tcp://127.0.0.1:x", "must be tcp://HOST:PORT"),
     ],
 )
 def test_a_scheduler_that_nobody_is(tmp_path, capsys, scheduler, why):
     with briefly():
         refused(tmp_path, "--scheduler", scheduler)
-    error = capsys.readouterr().err
-    assert error.startswith(f"sven-ref: error: scheduler = '{scheduler}': no Dask scheduler answers there ({why}")
+    out, error = capsys.readouterr()
+    assert error.startswith(f"sven-ref: error: scheduler = '{scheduler}': {why}")
     assert error.count("\n") == 1
+    assert out.splitlines()[1:] == [f"connecting to {scheduler}"] * ("no Dask" in why)
 
 
 @needs_dask

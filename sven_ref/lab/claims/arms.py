@@ -43,6 +43,7 @@ from ..versions import versions
 from .claim import Effort
 
 Result = dict[str, Any]
+OF_ARM = ("key", "result", "versions")  # the names in a line of trained.jsonl
 Tables = dict[str, list[list[Result]]]
 KEPT: dict[str, Result] = {}  # of this process, by settings
 
@@ -151,7 +152,7 @@ def trained(effort: Effort, arms: Sequence[Arm]) -> list[Result]:
     """The results of arms; those trained before, in this process or with the same `effort.out`, are not trained
     again."""
     file = None if effort.out is None else Path(effort.out) / "trained.jsonl"
-    for record in [] if file is None else records.lines(file):
+    for record in [] if file is None else records.lines(file, OF_ARM):
         KEPT.setdefault(record["key"], record["result"])
     missing = {arm.key(): arm for arm in arms if arm.key() not in KEPT}
     # Runs of one task side by side: a worker keeps the task it has loaded.

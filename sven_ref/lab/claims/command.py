@@ -14,7 +14,7 @@ from typing import Any
 from ...arguments import check_choice, check_integer
 from ...errors import ArgumentError
 from ..arguments import Help, add_many_runs, one_of
-from ..console import check_out, require, rich_table, save_figures, writable
+from ..console import check_out, printer, require, rich_table, save_figures, writable
 from ..training.checkpoint import write_durably
 from ..training.lock import alone
 from ..training.run import use_data
@@ -53,10 +53,8 @@ def claims(
             print(f"{name:<30}  {module(name).CLAIM.title}")
         return 0
     require("matplotlib", "rich", purpose="claims")
-    from rich.console import Console
-
     use_data(data)
-    folder, console = check_out(out or ("sven-claims-quick" if quick else "sven-claims")), Console(highlight=False)
+    folder, console = check_out(out or ("sven-claims-quick" if quick else "sven-claims")), printer()
     stored = ledger.read(DOCS / "claims.json") if write or check else {}
     results: ledger.Results = {}
     figures: dict[Path, Callable[[], Any]] = {}
@@ -69,14 +67,14 @@ def claims(
             if write:
                 save(DOCS, ledger.read(DOCS / "claims.json") | {name: results[name]})
             judged = ledger.verdict(name, results)
-            console.print(f"{name}: {judged.word}. {judged.line} ({results[name]['seconds']:g} s)", markup=False)
+            console.print(f"{name}: {judged.word}. {judged.line} ({results[name]['seconds']:g} s)")
         write_durably(folder / "claims.md", page.render(results, [*results]).encode())
     verdicts = {name: ledger.verdict(name, results) for name in results}
     console.print(rich_table("The ledger", ["claim", "verdict"], [[n, v.word] for n, v in verdicts.items()]))
-    console.print(f"{page.tally(verdicts).partition('.')[0]}; {folder}", markup=False, soft_wrap=True)
+    console.print(f"{page.tally(verdicts).partition('.')[0]}; {folder}", soft_wrap=True)
     changed = ledger.changed_verdicts(stored, results) if check else []
     for line in changed:
-        console.print(line, markup=False)
+        console.print(line)
     save_figures(figures)
     return int(bool(changed))
 

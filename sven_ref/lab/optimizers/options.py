@@ -1,14 +1,15 @@
 """The settings that an optimizer and its problem take: their names, and their values typed as text.
 
 A value typed as text is the first of these that it can be: none (or null), true, false; an integer or a number in every
-form that Python reads, 1_000, +1, .05, 5e-2; a list in JSON, [0.9, 0.99]; else the text itself. Whether it is allowed
-is for the optimizer to say.
+form that Python reads, 1_000, +1, .05, 5e-2; a list in JSON, [0.9, 0.99], or of JSON's values as Python writes it,
+(.9, .99); what stands in double quotes; else the text itself. Whether it is allowed is for the optimizer to say.
 """
 
 from __future__ import annotations
 
 import ast
 import json
+import warnings
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import MISSING, fields
@@ -16,6 +17,8 @@ from typing import Any
 
 from ...arguments import did_you_mean, plain
 from ...errors import ArgumentError
+from ...problem import ROWS, Problem
+from ...solvers import SOLVERS
 from ...step import Sven
 from . import BASELINES
 
@@ -23,6 +26,12 @@ OPTIMIZERS: dict[str, Any] = {"sven": Sven, **BASELINES}
 PROBLEM = ("kappa", "rows", "micro_batch")  # the problem's and not the optimizer's
 OF_THE_RUN = ("epochs", "batch_size", "seed", "data_seed", "n_train")  # options of the command, not of --set
 STATE = ("n_steps", "n_iter", "b", "m", "v", "s", "y", "last_move", "last_gradient", "mu", "accepted")  # not options
+NAMES: dict[str, Sequence[str]] = {  # values that are names, whose spelling is forgiven
+    "solver": (*SOLVERS, "auto"),
+    "mask": ("elementwise", "rows"),
+    "rows": [name for name in ROWS if name],
+    "line_search": ("strong_wolfe",),
+}
 WORDS = {"none": None, "null": None, "true": True, "false": False}
 
 
@@ -35,6 +44,13 @@ def option_names(optimizer: str) -> list[str]:
 def required(optimizer: str) -> list[str]:
     """Its options without a default."""
     return [f.name for f in fields(OPTIMIZERS[optimizer]) if f.default is MISSING and f.default_factory is MISSING]
+
+
+def in_full(optimizer: str, options: dict[str, Any], problem: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The options and those of its problem, with the default of every one that is not set."""
+    own = {f.name: f.default for f in fields(OPTIMIZERS[optimizer]) if f.name in option_names(optimizer)}
+    own = {name: default for name, default in own.items() if default is not MISSING}
+    return own | options, (Problem.__init__.__kwdefaults__ or {}) | problem
 
 
 def check_options(optimizer: str, options: dict[str, Any], problem: dict[str, Any]) -> None:
@@ -58,10 +74,14 @@ def value_of(text: str) -> Any:
         return WORDS[text.strip().lower()]
     for kind in (int, float, json.loads):
         with suppress(ValueError, RecursionError):  # it is of the next kind
-            return kind(text)
-    if text.strip().startswith(("(", "[")):  # of numbers as Python reads them: (.9, .99)
-        with suppress(ValueError, RecursionError, SyntaxError):  # it is a text that begins so
-            return ast.literal_eval(text.strip())
+            value = kind(text)
+            return value_of(value) if isinstance(value, str) else value
+    if text.strip().startswith(("(", "[")):
+        no_list = (ValueError, TypeError, RecursionError, SyntaxError, MemoryError)  # but a text that begins so
+        with suppress(*no_list), warnings.catch_warnings(action="ignore"):
+            value = ast.literal_eval(text.strip())
+            json.dumps(value)  # a set, a complex number and the like can't be recorded
+            return value
     return text
 
 
@@ -73,5 +93,13 @@ def parse(assignments: Sequence[str]) -> dict[str, Any]:
         name = plain(name.strip())
         if not equals or not name.isidentifier():
             raise ArgumentError(f"set = {text!r}: must be NAME=VALUE, as in lr=0.05")
-        options[name] = value_of(value)
+        options[name] = named(name, value_of(value))
     return options
+
+
+def named(name: str, value: Any) -> Any:
+    """The name that an option's value spells, as GRAM does gram; else the value itself."""
+    for choice in NAMES.get(name, ()):
+        if isinstance(value, str) and plain(value) == plain(choice):
+            return choice
+    return value

@@ -16,7 +16,7 @@ from typing import Any
 
 from ...arguments import check_choice, check_integer
 from ...errors import ArgumentError
-from ..console import bar, check_out, markdown_table, require, rich_table, save_figures, writable
+from ..console import bar, check_out, markdown_table, printer, require, rich_table, save_figures, writable
 from ..training import records
 from ..training.checkpoint import write_durably
 from ..training.execution import execute
@@ -63,12 +63,10 @@ def reproduce(
     check_choice("task", task, [*protocols, "all"])
     check_integer("workers", workers, 0)
     require("matplotlib", "rich", purpose="reproduce")
-    from rich.console import Console
-
     use_data(data)
     folder = check_out(out or ("sven-reproduce-quick" if quick else "sven-reproduce"))
-    console = Console(highlight=False)
-    console = console if console.is_terminal else Console(highlight=False, width=WIDTH)
+    console = printer()
+    console = console if console.is_terminal else printer(width=WIDTH)
     chosen = [(p, p.choose(optimizers, quick)) for p in protocols.values() if task in (p.task, "all")]
     chosen = [(p, methods) for p, methods in chosen if methods]
     if not chosen:
@@ -159,7 +157,7 @@ def conclude(
     shown = [HEAD.index(name) for name in ON_CONSOLE]
     console.print(rich_table(title, ON_CONSOLE, [[r[i] for i in shown] for r in rows]))
     for remark in remarks:
-        console.print(remark, markup=False)
+        console.print(remark)
     for name in ("table.md", "summary.json", "figure.png"):
-        console.print(str(folder / name), markup=False, soft_wrap=True)
+        console.print(str(folder / name), soft_wrap=True)
     return data

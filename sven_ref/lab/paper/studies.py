@@ -22,7 +22,7 @@ from typing import Any
 
 from ...arguments import check_choice, check_integer
 from ...errors import ArgumentError, SvenError
-from ..console import bar, check_out, markdown_table, require, rich_table, save_figures, writable
+from ..console import bar, check_out, markdown_table, printer, require, rich_table, save_figures, writable
 from ..optimizers.full_batch import lbfgs
 from ..training import records
 from ..training.checkpoint import write_durably
@@ -37,6 +37,7 @@ from .study_cells import STUDIES, Cell
 from .tables import mean_std, number, pair
 
 Result = dict[str, Any]
+OF_CELL = ("key", "at", "result", "versions")  # the names in a line of results.jsonl
 
 
 def settings_of(name: str, quick: bool) -> dict[str, Any]:
@@ -63,12 +64,10 @@ def study(
     check_integer("seeds", seeds)
     check_integer("workers", workers, 0)
     require("matplotlib", "rich", purpose="study")
-    from rich.console import Console
-
     from .study_plots import figure
 
     use_data(data)
-    folder, console = check_out(out or ("sven-study-quick" if quick else "sven-study")), Console(highlight=False)
+    folder, console = check_out(out or ("sven-study-quick" if quick else "sven-study")), printer()
     settings = {each: settings_of(each, quick) for each in (STUDIES if name == "all" else [name])}
     cells = {each: STUDIES[each](settings[each], seeds, quick) for each in settings}
     for each in settings:
@@ -90,9 +89,9 @@ def study(
         figures[place / "figure.png"] = partial(figure, each, settings[each], points[each])
         console.print(rich_table(settings[each]["question"], head, rows))
         for remark in remarks:
-            console.print(remark, markup=False)
+            console.print(remark)
         for file in ("table.md", "study.json", "figure.png"):
-            console.print(str(place / file), markup=False, soft_wrap=True)
+            console.print(str(place / file), soft_wrap=True)
     save_figures(figures, dpi=130)
     return points
 
@@ -135,7 +134,7 @@ def full_batch(cell: Cell) -> Result:
 
 def read_cells(path: Path) -> dict[str, dict[str, Any]]:
     """The records of a study's file by the key of their cell."""
-    return {record["key"]: record for record in records.lines(path)}
+    return {record["key"]: record for record in records.lines(path, OF_CELL)}
 
 
 def missing(cells: Sequence[Cell], done: dict[str, dict[str, Any]]) -> list[Cell]:

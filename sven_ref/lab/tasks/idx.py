@@ -66,8 +66,11 @@ def unpacked(path: Any, data: bytes, must: str) -> bytes:
     return data
 
 
-def find(folder: Path, name: str) -> Path:
-    """The file `name`, packed or not, also as "train-images.idx3-ubyte", in one of the `PLACES` of `folder`."""
+def find(folder: Path, name: str, by: str = "data") -> Path:
+    """The file `name`, packed or not, also as "train-images.idx3-ubyte", in one of the `PLACES` of `folder`.
+
+    `by` is what named the folder.
+    """
     for place in PLACES:
         for stem in (name, name.replace("-idx", ".idx")):
             for suffix in SUFFIXES:
@@ -75,6 +78,6 @@ def find(folder: Path, name: str) -> Path:
                 if path.is_file():
                     return path
     raise DataError(
-        f"data = {str(folder)!r}: must be a directory with {name}, as it is or as .gz, .bz2 or .xz, in itself, in its "
+        f"{by} = {str(folder)!r}: must be a directory with {name}, as it is or as .gz, .bz2 or .xz, in itself, in its "
         f"mnist/ or in its MNIST/raw/"
     )

@@ -35,6 +35,7 @@ ARCHIVES = {  # SHA-256 of the files as they are published
     "t10k-labels-idx1-ubyte.gz": "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
 }
 URL = "https://ossci-datasets.s3.amazonaws.com/mnist/"
+VARIABLE = "SVEN_REF_DATA"
 N_VAL, MEAN, STD = 10_000, 0.1307, 0.3081
 
 
@@ -49,8 +50,7 @@ def mnist(
     """The task for "cross_entropy" or "label_regression"; `DataError` or `MissingExtraError` without the files."""
     check_dtype(dtype)
     seed = check_integer("seed", seed, 0)
-    folder = data or os.environ.get("SVEN_REF_DATA") or None
-    images, labels, test_images, test_labels = read(folder and str(folder))
+    images, labels, test_images, test_labels = read(*place(data))
     order = np.random.default_rng(seed).permutation(len(images))
     n_train = check_size(n_train, len(images) - N_VAL)
     val, train = order[:N_VAL], order[N_VAL:][:n_train]
@@ -71,10 +71,18 @@ def mnist(
     )
 
 
+def place(data: str | Path | None) -> tuple[str | None, str]:
+    """The directory where the files are, and who named it; None where nobody does."""
+    folder, by = (str(data), "data") if data else (os.environ.get(VARIABLE) or None, VARIABLE)
+    if folder is not None and not Path(os.path.expanduser(folder)).is_dir():
+        raise DataError(f"{by} = {folder!r}: must be a directory with MNIST's files; there is none of that name")
+    return folder and os.path.expanduser(folder), by if data else f"{by} or --data"
+
+
 @lru_cache(maxsize=1)
-def read(folder: str | None) -> list[Any]:
-    """The four arrays, uint8, in the order of `FILES`."""
-    paths = fetch() if folder is None else [find(Path(folder), name) for name in FILES]
+def read(folder: str | None, by: str = "data") -> list[Any]:
+    """The four arrays, uint8, in the order of `FILES`; `by` is what errors call the folder."""
+    paths = fetch() if folder is None else [find(Path(folder), name, by) for name in FILES]
     return [read_idx(path, digest, FILES) for path, digest in zip(paths, FILES.values(), strict=True)]
 
 

@@ -21,7 +21,7 @@ import math
 import os
 import re
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -109,7 +109,10 @@ def save(path: str | Path, state: Any) -> None:
 
 def load(path: str | Path) -> Any:
     """The state in a checkpoint; raise `CheckpointError` unless every byte of it is as it was written."""
-    data = Path(path).read_bytes()
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise CheckpointError(f"{path}: can't be read ({error.strerror}); move it away") from None
     line, _, payload = data.partition(b"\n")
     try:
         head = json.loads(line)
@@ -189,10 +192,16 @@ def restore_optimizer(opt: Any, state: dict[str, Any]) -> None:
 
 
 class Checkpoints:
-    """The last two checkpoints of a run, in `folder`; `settings`, which JSON knows, say which run it is."""
+    """The last two checkpoints of a run, in `folder`; `settings`, which JSON knows, say which run it is.
 
-    def __init__(self, folder: str | Path, settings: dict[str, Any]) -> None:
+    `differing(theirs, ours)` says how the settings of two runs differ.
+    """
+
+    def __init__(
+        self, folder: str | Path, settings: dict[str, Any], differing: Callable[[Any, Any], str] = differences
+    ) -> None:
         self.folder, self.settings = Path(folder), json.loads(json.dumps(settings))  # a pair is a list
+        self.differing = differing
 
     def paths(self) -> list[Path]:
         """Newest first."""
@@ -233,6 +242,6 @@ class Checkpoints:
         whole = load(path)
         if not isinstance(whole, dict) or not {"settings", "state"} <= set(whole):
             raise CheckpointError(f"{path}: not the checkpoint of a run")
-        if differ := differences(whole["settings"], self.settings):
+        if differ := self.differing(whole["settings"], self.settings):
             raise CheckpointError(f"{path}: of another run: {differ}")
         return whole["state"]

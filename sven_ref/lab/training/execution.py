@@ -31,14 +31,16 @@ from ..console import writable
 from ..tasks import Task
 from ..versions import changed, versions
 from . import records
-from .checkpoint import Checkpoints, differences, optimizer_state, restore_optimizer, write_durably
+from .checkpoint import Checkpoints, optimizer_state, restore_optimizer, write_durably
 from .lock import alone
 from .loop import Epoch, History, measure, train
-from .run import Run
+from .run import Run, differing
 
 TRAIN_EVALUATED = 10_000  # the first examples of the training split, on which the trained model is evaluated
 NO_RESULT = "move it away: the same command makes it again from the run's last checkpoint"
 NO_SETTINGS = "move it away: the run goes on without it"
+OF_RUN = ("settings", "versions")  # the names in run.json, and in result.json
+OF_RESULT = (*OF_RUN, "n_params", "final", "seconds", "evaluation_seconds", "history")
 
 
 def execute(
@@ -69,15 +71,15 @@ def execute(
     if (done := finished(folder, settings)) is not None:
         return done
 
-    run.check()
     problem, theta, opt, task = run.build()
     sharded = client and ShardedProblem(problem, client)
+    run.check(sharded)
     with alone(writable(folder)):
         if (done := finished(folder, settings)) is not None:  # by the one who had the lock
             return done
         if (folder / "run.json").exists():
-            same_settings(folder, records.read(folder / "run.json", NO_SETTINGS).get("settings"), settings)
-        checkpoints, history = Checkpoints(folder / "checkpoints", settings), History(type(opt).__name__)
+            same_settings(folder, begun(folder), settings)
+        checkpoints, history = Checkpoints(folder / "checkpoints", settings, differing), History(type(opt).__name__)
         used = [versions()]  # the last are those of now
         if (state := checkpoints.load()) is not None:
             restore_optimizer(opt, state["optimizer"])
@@ -124,11 +126,16 @@ def finished(folder: Path, settings: dict[str, Any]) -> dict[str, Any] | None:
     """The result of the run of these settings if it is finished; raise if it is another's or damaged."""
     if not (folder / "result.json").exists():
         return None
-    done = records.read(folder / "result.json", NO_RESULT)
+    done = records.read(folder / "result.json", NO_RESULT, OF_RESULT)
     if (folder / "run.json").exists():
-        same_settings(folder, records.read(folder / "run.json", NO_SETTINGS).get("settings"), done.get("settings", {}))
-    same_settings(folder, done.get("settings"), settings)
+        same_settings(folder, begun(folder), done["settings"])
+    same_settings(folder, done["settings"], settings)
     return done
+
+
+def begun(folder: Path) -> Any:
+    """The settings with which the run in `folder` began."""
+    return records.read(folder / "run.json", NO_SETTINGS, OF_RUN)["settings"]
 
 
 def epochs_in(path: Path) -> int:
@@ -138,7 +145,7 @@ def epochs_in(path: Path) -> int:
 
 def same_settings(folder: Path, theirs: Any, ours: dict[str, Any]) -> None:
     """Raise `ArgumentError` unless the settings of the run in `folder` are ours, by value."""
-    if differ := differences(theirs, ours):
+    if differ := differing(theirs, ours):
         raise ArgumentError(f"out = {str(folder)!r}: holds a run of other settings: {differ}; choose another directory")
 
 

@@ -3,15 +3,16 @@
     write, read          a file with one object, {…, "sha256": "…"}
     appending, lines     a file with one such object a line, to which lines are added
 
-What is truncated, altered or no such object is a `RecordError`, which names the file and the remedy. A last line
-without its end is what a kill leaves, and is dropped.
+What is truncated, altered, no such object or one of another kind is a `RecordError`, which names the file and the
+remedy. The kind of a record is known by the names that it has. A last line without its end is what a kill leaves, and
+is dropped.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ from typing import Any
 from ...errors import SvenError
 from ...strict_json import JSONError, loads_strict
 from .checkpoint import sha256, write_durably
+
+LATER = ("earlier_versions",)  # names that records of the same kind may lack, since older ones do
 
 
 class RecordError(SvenError):
@@ -36,8 +39,11 @@ def sealed(data: dict[str, Any]) -> dict[str, Any]:
     return data | {"sha256": digest(data)}
 
 
-def opened(text: bytes, where: str, remedy: str) -> dict[str, Any]:
-    """The object in `text` without its digest; raise `RecordError` unless it is what was sealed."""
+def opened(text: bytes, where: str, remedy: str, names: Collection[str] = ()) -> dict[str, Any]:
+    """The object in `text` without its digest; raise `RecordError` unless it is what was sealed and has these names.
+
+    Without `names` a record of any kind will do.
+    """
     try:
         try:
             data = loads_strict(text)
@@ -51,10 +57,17 @@ def opened(text: bytes, where: str, remedy: str) -> dict[str, Any]:
             raise ValueError("it has no SHA-256 of itself")
         if data.pop("sha256") != digest(data):
             raise ValueError("its SHA-256 is not the one it was written with")
+        if names and set(data) - set(LATER) != set(names):
+            raise ValueError(f"it is of another kind: it has {words(data)}, where there must be {words(names)}")
     except (ValueError, RecursionError) as error:
         what = error if text.strip() else "it is empty"
         raise RecordError(f"{where}: is truncated, altered or no record of this program ({what}); {remedy}") from None
     return dict(data)
+
+
+def words(names: Collection[str]) -> str:
+    """Names in a sentence."""
+    return ", ".join(names) or "nothing"
 
 
 def write(path: Path, data: dict[str, Any]) -> None:
@@ -62,22 +75,22 @@ def write(path: Path, data: dict[str, Any]) -> None:
     write_durably(path, json.dumps(sealed(data), indent=1, allow_nan=False).encode() + b"\n")
 
 
-def read(path: Path, remedy: str) -> dict[str, Any]:
-    """What was written."""
+def read(path: Path, remedy: str, names: Collection[str] = ()) -> dict[str, Any]:
+    """What was written: a record of these names."""
     try:
         text = path.read_bytes()
     except OSError as error:
         raise RecordError(f"{path}: can't be read ({error.strerror}); {remedy}") from None
-    return opened(text, str(path), remedy)
+    return opened(text, str(path), remedy, names)
 
 
-def lines(path: Path) -> list[dict[str, Any]]:
-    """The records in a file, none where there is no file."""
+def lines(path: Path, names: Collection[str] = ()) -> list[dict[str, Any]]:
+    """The records in a file, all of these names; none where there is no file."""
     if not path.exists():
         return []
     whole = path.read_bytes().split(b"\n")[:-1]
     remedy = "delete this line, or the file: what it held is then computed again"
-    return [opened(line, f"{path}, line {i}", remedy) for i, line in enumerate(whole, 1)]
+    return [opened(line, f"{path}, line {i}", remedy, names) for i, line in enumerate(whole, 1)]
 
 
 @contextmanager
