@@ -46,7 +46,8 @@ def dot_test(J: MatrixLike, rng: Rng = 0, rtol: float | None = None, trials: int
     >>> sr.checks.dot_test(np.array([[3.0, 1.0], [0.0, 2.0], [1.0, 1.0]])) < 1e-15
     True
     """
-    J, rng = as_product_operator(J), as_generator(rng)
+    J = as_product_operator(J)
+    rng = as_generator(rng)
     rtol = 100 * J.eps if rtol is None else check_number("rtol", rtol, "≥ 0", lambda x: x >= 0)
     worst = 0.0
     for _ in range(check_integer("trials", trials)):
@@ -177,7 +178,8 @@ def check_pinv(J: MatrixLike, J_pinv: TruncatedPinv, rng: Rng = 0, rtol: float |
     """
     if not isinstance(J_pinv, TruncatedPinv):
         raise ArgumentError(f"J_pinv is a {type(J_pinv).__name__}: must be made by truncated_pinv")
-    J, rng = as_product_operator(J), as_generator(rng)
+    J = as_product_operator(J)
+    rng = as_generator(rng)
     if J.shape != J_pinv.shape[::-1]:
         raise ShapeError(f"J has shape {J.shape}: must be {J_pinv.shape[::-1]}, for a J_pinv of shape {J_pinv.shape}")
     J = Scaled(J, J_pinv.c)

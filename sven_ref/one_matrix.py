@@ -38,7 +38,8 @@ def derivative(fun: Function, recorded: Recorded, vjp: Product, theta: Vector, R
     sizes = 2.0 ** rng.uniform(0, SPREAD[min(R.dtype.itemsize, 8)], R.size)
     other = -np.copysign(sizes * rng.standard_normal(R.size), u).astype(R.dtype)  # what branches on size or sign shows
     even = alike(rng, R.size).astype(R.dtype)
-    JTu, JTe = np.array(vjp(other)), np.array(vjp(even))  # copies: a VJP may hand out one buffer twice
+    JTu = np.array(vjp(other))  # copies: a VJP may hand out one buffer twice
+    JTe = np.array(vjp(even))
     check_finite("Jacobian product Jᵀ u", JTu)
     shrunk = shrinks(vjp, other, JTu)
     too_large = R.size * theta.size > ROWS

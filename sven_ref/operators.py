@@ -29,7 +29,7 @@ class RealLinearOperator(LinearOperator):
     """A real LinearOperator whose products name what is wrong with x: a mask, which NumPy would drop, or its shape."""
 
     def dot(self, x: ArrayLike) -> Array:
-        """J x, as `@`."""
+        """J x, which is what `J @ x` calls."""
         if isinstance(x, LinearOperator) or np.isscalar(x) or issparse(x):
             return super().dot(x)
         x = as_array("the argument of a product", x)

@@ -80,7 +80,7 @@ class Conditions(Residuals):
         return described(residuals, self.describe)
 
     def describe(self) -> str:
-        """The function's name."""
+        """What messages call the function: its name."""
         return name_of(self.fun)
 
 

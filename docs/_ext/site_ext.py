@@ -139,11 +139,23 @@ def display_math(self: Any, node: nodes.math_block) -> None:
 
 
 def on_docstring(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
-    """A module's docstring is shown as it stands. In the others, which Napoleon reads next, `code` is a literal."""
+    """A module's docstring is shown as it stands; the text of others is escaped, and their sections are Napoleon's."""
     if what == "module":
         lines[:] = ["::", "", *(f"    {line}" for line in lines), ""]
-    else:
-        lines[:] = [re.sub(r"`([^`]+)`", r"``\1``", line) if "``" not in line else line for line in lines]
+        return
+    example = False
+    for i, line in enumerate(lines):
+        example = bool(line.strip()) and (example or line.startswith(">>>"))  # with what it prints, as it stands
+        lines[i] = line if example else escaped(line)
+
+
+def escaped(line: str) -> str:
+    """`code` as literals; outside of it no character has a meaning for reStructuredText."""
+    parts = re.split(r"(`[^`]+`)", line)
+    plain = [re.sub(r"(?<=\w)_(?=\W|$)|(?<!^)[|*]", r"\\\g<0>", part) for part in parts]
+    return "".join(
+        f"``{part.strip('`')}``" if part.startswith("`") else text for part, text in zip(parts, plain, strict=True)
+    )
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

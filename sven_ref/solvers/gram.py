@@ -40,7 +40,8 @@ def gram(J: ProductLinearOperator, k: int, rng: Rng = 0) -> Triplets:
         eigenvalues, W = scipy.linalg.eigh(G, subset_by_index=(n - k - 1, n - 1), check_finite=False)
     else:
         eigenvalues, W = np.linalg.eigh(G)
-    s, W = np.sqrt(np.maximum(eigenvalues[::-1], 0)), W[:, ::-1]
+    s = np.sqrt(np.maximum(eigenvalues[::-1], 0))
+    W = W[:, ::-1]
     U, Vt = (W, None) if M <= P else (None, W.T)
     floor = squared_resolution(J, J.gram_dtype, float(s[0]) * c)
     return Triplets(U, s, Vt, c, "gram", floor, squared=True, sums=J.gram_dtype)
