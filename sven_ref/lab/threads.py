@@ -1,6 +1,7 @@
 """How many threads BLAS takes in one of our commands: one, unless the environment says otherwise.
 
-The matrices of a step are small. A second thread gains little on quiet cores, and on busy ones each waits for the other.
+The matrices of a step are small. A second thread gains little on quiet cores; on busy ones each waits for the
+other.
 """
 
 from __future__ import annotations
