@@ -6,6 +6,7 @@ batch's buffer may be filled anew.
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 from collections.abc import Callable
 from typing import Any
@@ -52,10 +53,15 @@ def takes(fun: Callable[..., object], n: int) -> bool:
 
 
 def copied(batch: Any) -> Any:
-    """Arrays in tuples, lists and dicts, copied: what is recorded refers to them, and a buffer may be filled anew."""
+    """Arrays in tuples, lists, dicts and dataclasses, copied: what is recorded refers to them, and they may change."""
     unmasked("batch", batch)
     if type(batch) in (tuple, list):
         return type(batch)(map(copied, batch))
+    if isinstance(batch, tuple) and hasattr(batch, "_fields"):  # a named tuple
+        return type(batch)(*map(copied, batch))
+    if dataclasses.is_dataclass(batch) and not isinstance(batch, type):
+        fields = {f.name: copied(getattr(batch, f.name)) for f in dataclasses.fields(batch) if f.init}
+        return dataclasses.replace(batch, **fields)
     if type(batch) is dict:
         return {name: copied(value) for name, value in batch.items()}
     return batch.copy() if isinstance(batch, np.ndarray) else batch

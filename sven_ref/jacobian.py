@@ -21,7 +21,7 @@ from .aliases import ArrayLike, Function, Vector
 from .arguments import check_theta
 from .batches import takes
 from .errors import ArgumentError
-from .one_matrix import derivative, warn_independent
+from .one_matrix import derivative, real_part, warn_independent
 from .operators import ProductLinearOperator, real_product
 from .tape import check_residuals, in_dtype, name_of, users_code, vjp_and_value
 
@@ -84,13 +84,14 @@ def linearise(fun: Function, theta: ArrayLike) -> tuple[Vector, ProductLinearOpe
     value = in_dtype(R, theta.dtype, fun)
 
     def vjp(u: Vector) -> Vector:
-        with users_code(fun, theta):
-            return real_product("Jᵀ u", recorded.vjp(np.array(u, dtype=R.dtype)))  # a copy: a VJP may fill it in place
+        with users_code(fun, theta, of_vjp=True):
+            JTu = recorded.vjp(np.array(u, dtype=R.dtype))  # a copy: a VJP may fill it in place
+            return real_product("Jᵀ u", real_part(JTu))
 
     decided = cache(lambda: derivative(fun, recorded, vjp, theta, R))
 
     def jvp(v: Vector) -> Vector:
-        with users_code(fun, theta):
+        with users_code(fun, theta, of_vjp=True):
             return real_product("J v", decided()[0](v))
 
     def adjoint(u: Vector) -> Vector:

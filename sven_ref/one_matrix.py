@@ -10,7 +10,9 @@ from __future__ import annotations
 import math
 import warnings
 
+import autograd.numpy as anp
 import numpy as np
+from autograd.tracer import getval
 
 from .aliases import Array, Function, Product, Vector
 from .arguments import check_finite
@@ -30,7 +32,8 @@ def derivative(fun: Function, recorded: Recorded, vjp: Product, theta: Vector, R
     It is the VJP of the VJP, recorded at a Gaussian cotangent and held against the VJP at two more: one in
     which every row has the same say, to 4 ε; and one of many sizes, to √ε. Where it fails (autograd can't trace the
     VJP, or sees a part of it alone), J is made of its rows Jᵀe_α, and these are held against the VJP too: one that is
-    not linear in its cotangent is refused, unless it is rounding that is not linear.
+    not linear in its cotangent is refused, unless it is rounding that is not linear. Where all of J is rounding, of
+    numbers that do not depend on θ in mathematics, J is zero.
     """
     rng = np.random.default_rng(0)
     u = rng.standard_normal(R.size).astype(R.dtype)
@@ -44,8 +47,13 @@ def derivative(fun: Function, recorded: Recorded, vjp: Product, theta: Vector, R
     shrunk = shrinks(vjp, other, JTu)
     too_large = R.size * theta.size > ROWS
     eps = max(float(np.finfo(a.dtype).eps) for a in (R, theta))
+    noise = 1e3 * eps * math.sqrt(R.size) * max(1.0, float(np.abs(R).max()))
+    largest = max(norm(JTe), norm(JTu) / float(np.abs(other).max())) * float(sizes_of(theta).max())
+    if largest <= noise and any(is_rounding(vjp, w) for w in (even, other, u, np.ones_like(R))):
+        warn_rounding(name_of(fun))
+        return lambda v: np.zeros(R.size, R.dtype), lambda u: np.zeros_like(theta)
     try:
-        jvp = record(recorded.vjp, u).vjp
+        jvp = record(lambda u: real_part(recorded.vjp(u)), u).vjp
         Jv = real_product("J v", jvp(v))
     except Exception as error:  # whatever it is, it says that the VJP is not written for autograd, and nothing of J
         why = one_line(error)
@@ -54,7 +62,7 @@ def derivative(fun: Function, recorded: Recorded, vjp: Product, theta: Vector, R
         forgotten = mismatch(v, Jv, even, JTe, eps, rtol=4 * eps)  # or rounding: rows decide, where there is room
         if not why and (too_large or not forgotten):
             if recorded.on_tape:
-                warn_blind(fun, theta, v, Jv, R)
+                warn_blind(fun, theta, v, Jv, R, satisfied_too(fun))
             return jvp, vjp
         why = why or forgotten
     remedy = f"the VJP of a primitive in {name_of(fun)} must be linear in its cotangent and written in autograd.numpy"
@@ -69,7 +77,7 @@ def derivative(fun: Function, recorded: Recorded, vjp: Product, theta: Vector, R
     if why and not any(is_rounding(vjp, w) for w in (other, np.ones_like(R), *np.eye(R.size, dtype=R.dtype)[:3])):
         raise AdjointError(f"the VJP of {name_of(fun)} is not linear: {why}; {remedy}")
     if recorded.on_tape:
-        warn_blind(fun, theta, v, J @ v, R)
+        warn_blind(fun, theta, v, J @ v, R, satisfied_too(fun))
     return lambda v: J @ v, lambda u: J.T @ u
 
 
@@ -85,11 +93,32 @@ def shrinks(vjp: Product, u: Vector, JTu: Vector) -> str:
 
 
 def is_rounding(vjp: Product, u: Vector) -> bool:
-    """Whether all of Jᵀu is rounding error: of a linear VJP it scales by −4 to the bit, and by 3, 5 or 7 not at all."""
+    """Whether all of Jᵀu is rounding error: of a linear VJP it scales by −4 to the bit, by other factors not at all."""
     JTu = np.array(vjp(u))
     eps = float(np.finfo(u.dtype).eps)
-    off = max(norm(vjp(u * u.dtype.type(m)) / u.dtype.type(m) - JTu) for m in (3, 5, 7))
+    factors = map(u.dtype.type, (3, 5, 7, 1.1, 1.3, 1.7, 2.3, 0.9, 0.7))
+    off = max(norm(vjp(u * factor) / factor - JTu) for factor in factors)
     return np.array_equal(vjp(-4 * u), -4 * JTu) and off > math.sqrt(eps) * norm(JTu)
+
+
+def satisfied_too(fun: object) -> bool:
+    """Whether a row with R_α = 0 is zero by accident alone: not so where R is a power that is singular there."""
+    return not getattr(fun, "singular", False)
+
+
+def real_part(x: Array) -> Array:
+    """x, or the real part of what autograd made of complex numbers: θ is real, and so is J."""
+    return anp.real(x) if np.iscomplexobj(getval(x)) else x
+
+
+def warn_rounding(name: str) -> None:
+    """Warn that all of J is rounding error."""
+    warnings.warn(
+        f"the Jacobian of {name} is rounding error: what it returns does not depend on theta in mathematics, as a "
+        f"normalised vector's norm does not. J is taken as 0, and no step moves theta",
+        IndependentOfThetaWarning,
+        stacklevel=3,
+    )
 
 
 def warn_independent(name: str) -> None:
@@ -103,32 +132,35 @@ def warn_independent(name: str) -> None:
     )
 
 
-def warn_blind(fun: Function, x: Array, v: Array, Jv: Vector, R: Vector) -> None:
+def warn_blind(fun: Function, x: Array, v: Array, Jv: Vector, R: Vector, satisfied: bool = False) -> None:
     """Warn of conditions whose row of J is zero though they move with x, v a Gaussian direction.
 
-    Where some (Jv)_α are exactly zero and R_α is not (SPEC 2.5), f is recorded again at x + thv, t = ±1, ±2, 3, with h
-    in proportion to each parameter. What moves in proportion to t, and by more than rounding, is neither a curvature
-    nor noise. Where f can't be evaluated there nothing is known, and nothing said.
+    Where some (Jv)_α are exactly zero (and R_α is not, or `satisfied`; SPEC 2.5), f is recorded again at x + thv,
+    t = ±1, ±2, 3, with h in proportion to each parameter. What moves in proportion to t, and by more than rounding, is
+    neither a curvature nor noise. What moves in another way is tried with smaller h, and so is an f that can't be
+    evaluated there; where it never can, nothing is known and nothing said.
     """
-    zero = (Jv == 0) & (R != 0)
-    if zero.any():
-        eps = float(np.finfo(R.dtype).eps)
-        h = max(eps ** (1 / 3), 1e-4) * sizes_of(x) * v  # what is rounded to seven digits moves too
-        for shrink in (1, 1e-2, 1e-4):  # the domain of f may end near x
-            try:
-                once, *others = (
-                    vjp_and_value(fun, x + (t * shrink * h).astype(x.dtype)).value - R for t in (1, 2, 3, -1, -2)
-                )
-                break
-            except Exception:  # f can't be evaluated there, which is no fault of the caller's
-                continue
-        else:
-            return
+    zero = (Jv == 0) & (satisfied | (R != 0))
+    if not zero.any():
+        return
+    eps = float(np.finfo(R.dtype).eps)
+    h = max(eps ** (1 / 3), 1e-4) * sizes_of(x) * v  # what is rounded to seven digits moves too
+    blind = np.zeros(R.size, bool)
+    for shrink in (1, 1e-2, 1e-4):
+        try:
+            once, *others = (
+                vjp_and_value(fun, x + (t * shrink * h).astype(x.dtype)).value - R for t in (1, 2, 3, -1, -2)
+            )
+        except Exception:  # f can't be evaluated there, which is no fault of the caller's
+            continue
         errors = [np.abs(further - t * once) for t, further in zip((2, 3, -1, -2), others, strict=True)]
-        moved = (np.max(errors, axis=0) < 0.05 * np.abs(once)) & (np.abs(once) > 1e3 * eps * np.abs(R))
-        if (rows := np.flatnonzero(zero & moved)).size:
-            shown = ", ".join(map(str, rows[:5])) + (", …" if rows.size > 5 else "")
-            warn_independent(f"{name_of(fun)}, in rows {shown} of {R.size},")
+        loud = np.abs(once) > 1e3 * eps * (np.abs(R) if shrink == 1 else np.abs(R) + 1)
+        blind |= zero & (np.max(errors, axis=0) < 0.05 * np.abs(once)) & loud
+        if not np.any(zero & ~blind & (once != 0)):
+            break
+    if (rows := np.flatnonzero(blind)).size:
+        shown = ", ".join(map(str, rows[:5])) + (", …" if rows.size > 5 else "")
+        warn_independent(f"{name_of(fun)}, in rows {shown} of {R.size},")
 
 
 def sizes_of(x: Array) -> Array:

@@ -354,7 +354,7 @@ def mismatch(v: Vector, Jv: Vector, u: Vector, JTu: Vector, eps: float = 0.0, rt
     size = norm(Jv) * norm(u) + norm(v) * norm(JTu)
     if abs(left - right) <= rtol * size:
         return ""
-    float32 = eps < 1e-10 and abs(left - right) <= closeness(float(np.finfo(np.float32).eps)) * size
+    float32 = eps < 1e-10 and 1e-9 * size < abs(left - right) <= closeness(float(np.finfo(np.float32).eps)) * size
     hint = " (computed in float32? then the operator's dtype must be float32)" if float32 else ""
     with np.errstate(over="ignore"):
         difference = f"their difference must be within {rtol * size * c:.2g}{hint}"
@@ -442,6 +442,8 @@ def as_product_operator(J: MatrixLike) -> ProductLinearOperator:
     """
     if isinstance(J, ProductLinearOperator):
         return J
+    if isinstance(J, type):
+        raise ArgumentError(f"J is the class {J.__name__}: must be an instance of it")
     operator = isinstance(J, LinearOperator) or all(hasattr(J, name) for name in ("shape", "matvec"))
     if not operator and not issparse(J):
         J = as_array("J", J, "real numbers in an array or a sparse matrix, or an operator with matvec and rmatvec")

@@ -166,7 +166,11 @@ class Problem(Residuals):
             if np.shape(losses) != (B,):
                 raise ShapeError(f"loss returned shape {np.shape(losses)}: must be (B,) = ({B},), a loss per sample")
             if np.any(losses < 0):
-                raise ArgumentError(f"loss returned {np.min(getval(losses)):g}: per-sample losses must be ≥ 0")
+                low, f = getval(np.min(getval(losses))), getval(f)
+                rounding = 100 * float(np.finfo(f.dtype).eps) * max(1.0, float(np.abs(f).max()))
+                if low < -rounding:
+                    raise ArgumentError(f"loss returned {low:g}: per-sample losses must be ≥ 0")
+                losses = anp.where(losses > 0, losses, 0.0)  # zero but for rounding: a sample that is satisfied
         elif self.loss == "cross_entropy":
             losses = cross_entropy(f, y)
         else:
@@ -199,6 +203,7 @@ class Problem(Residuals):
             x, y = map(np.array, self.arrays(theta, batch))  # copies: a batch's buffer may be filled anew
             return self.residuals_of(self.model(theta, x), y)
 
+        residuals.singular = self.kappa < 2  # type: ignore[attr-defined]  # where a loss is zero; see `satisfied_too`
         return described(residuals, self.describe)
 
     def function(self, batch: Any) -> Function:

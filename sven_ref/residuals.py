@@ -16,7 +16,7 @@ import numpy as np
 from .aliases import Array, ArrayLike, Function, Vector
 from .arguments import check_finite, check_theta
 from .jacobian import linearise
-from .one_matrix import warn_independent
+from .one_matrix import real_part, warn_independent
 from .operators import ProductLinearOperator
 from .tape import check_residuals, described, evaluate, vjp_and_value
 
@@ -80,6 +80,6 @@ class Residuals:
     def _loss_and_gradient(self, theta: Vector, loss: Array, gradient: Vector, on_tape: bool) -> tuple[float, Vector]:
         if not on_tape:
             warn_independent(self.describe())
-        gradient = gradient.astype(theta.dtype, copy=False)
+        gradient = real_part(gradient).astype(theta.dtype, copy=False)
         check_finite("gradient", gradient)
         return float(loss), gradient

@@ -45,8 +45,12 @@ tracer.trace_stack = Traces()
 RULES = (
     "write it with autograd.numpy in place of numpy (import autograd.numpy as anp), and with autograd.scipy.special: "
     "join numbers by anp.array([...]) and vectors by anp.concatenate([...]), assign into no array, take no float() or "
-    "int() of what depends on theta, and return the result; what autograd does not have (an ODE solver, a root finder, "
-    "a sparse product) becomes a primitive with its VJP (autograd.extend.primitive, defvjp)"
+    "int() of what depends on theta, and return the result; what autograd does not have (SciPy's solve_ivp, a root "
+    "finder, a sparse product) becomes a primitive with its VJP (autograd.extend.primitive, defvjp)"
+)
+OF_VJP = (
+    "a VJP that is given to autograd's defvjp is, for the answer and the arguments, a function of a cotangent g in the "
+    "answer's shape, and returns the gradient of <g, answer> in the argument's shape: lambda answer, x: lambda g: …"
 )
 MASKED = "it holds a masked array: leave out what is masked, or fill it, before theta comes in"
 
@@ -73,8 +77,8 @@ def described(fun: Function, describe: Callable[[], str]) -> Function:
 
 
 @contextmanager
-def users_code(fun: object, theta: Array) -> Iterator[None]:
-    """Where a user's function of θ runs: quiet, and its exceptions noted with what it was given."""
+def users_code(fun: object, theta: Array, of_vjp: bool = False) -> Iterator[None]:
+    """Where a user's function of θ runs, or its VJP: quiet, and its exceptions noted with what it was given."""
     with np.errstate(all="ignore"):
         try:
             yield
@@ -82,9 +86,9 @@ def users_code(fun: object, theta: Array) -> Iterator[None]:
             raise
         except Exception as error:
             if not getattr(error, "__notes__", ()):
-                error.add_note(
-                    f"sven_ref: raised by {name_of(fun)}, given theta of shape {np.shape(theta)}; {remedy(error)}"
-                )
+                who = f"the VJP of {name_of(fun)}" if of_vjp else name_of(fun)
+                what = OF_VJP if of_vjp else remedy(error)
+                error.add_note(f"sven_ref: raised by {who}, given theta of shape {np.shape(theta)}; {what}")
             raise
 
 
@@ -174,7 +178,7 @@ def remedy(error: Exception) -> str:
     """What to do about it: where autograd lacks a derivative, define it; else keep to its rules."""
     if "MaskedArray" in str(error):
         return MASKED
-    if isinstance(error, NotImplementedError) and "VJP of" in str(error):
+    if isinstance(error, NotImplementedError) and any(said in str(error) for said in ("VJP of", "Gradient of")):
         return (
             "autograd has no derivative of that function: write it by others, or make it a primitive and define its "
             "VJP (autograd.extend.primitive, defvjp)"

@@ -3,6 +3,8 @@
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import autograd.numpy as anp
 import numpy as np
@@ -678,3 +680,142 @@ def test_a_loss_in_float64_of_a_float32_net_keeps_its_factors():
     ):
         R, J = sr.Problem(net, loss).linearise(theta, (x, np.c_[np.sin(3 * x), x]))
         assert (J.factored, R.dtype, J.dtype) == (True, np.float32, np.float32)
+
+
+def softmax(t):
+    return anp.exp(t) / anp.sum(anp.exp(t))
+
+
+CONSTANT = {  # in mathematics, whatever θ is
+    "unit norm": lambda t: anp.array([anp.linalg.norm(t / anp.linalg.norm(t)) - 2]),
+    "softmax": lambda t: anp.array([anp.sum(softmax(t)) - 1.5]),
+    "both": lambda t: anp.array([anp.sum(softmax(t)) - 1.5, anp.sum((t / anp.linalg.norm(t)) ** 2) + 1]),
+    "a rotation": lambda t: anp.array([anp.cos(t[0]) ** 2 + anp.sin(t[0]) ** 2 - 3]),
+}
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("name", CONSTANT)
+@pytest.mark.filterwarnings("ignore::sven_ref.errors.IndependentOfThetaWarning")
+def test_a_jacobian_that_is_rounding_moves_nothing(name, dtype):
+    """All of J is rounding, and rtol is of σ_1, rounding itself: a step would be 1/ε long."""
+    rng = np.random.default_rng(0)
+    for _ in range(30):
+        theta = rng.standard_normal(3).astype(dtype)
+        for solver in ("svds", "dense", "gram"):
+            new, _ = sr.step(sr.Conditions(CONSTANT[name]), theta, None, lr=1, solver=solver)
+            assert np.abs(new - theta).max() <= 10 * np.abs(theta).max(), (theta, new)
+
+
+def test_a_jacobian_that_is_rounding_is_warned_of():
+    with pytest.warns(IndependentOfThetaWarning, match="the Jacobian of <lambda> is rounding error"):
+        sr.step(sr.Conditions(CONSTANT["unit norm"]), np.array([0.1, 0.2, 0.7]), None, lr=1)
+
+
+@pytest.mark.parametrize("size", [1e-20, 1e-300])
+def test_a_small_jacobian_is_no_rounding(size):
+    new, _ = sr.step(sr.Conditions(lambda t: size * (t**2 - 2)), np.array([1.0, 2.0]), None, lr=1)
+    np.testing.assert_allclose(new, [1.5, 1.5])
+
+
+@pytest.mark.parametrize("kappa", [1, 2])
+def test_losses_below_zero_by_rounding_are_satisfied(kappa):
+    p = np.array([[0.2, 0.3, 0.5]])
+
+    def kl(f, y):
+        return anp.sum(y * (anp.log(y) - anp.log(f)), axis=1)
+
+    problem = sr.Problem(lambda t, x: softmax(t)[None, :] * np.ones((len(x), 1)), kl, kappa=kappa)
+    theta, optimizer = np.array([0.1, 0.2, 0.7]), sr.Sven(lr=0.5)
+    for _ in range(100):
+        theta, _ = optimizer.step(problem, theta, (np.zeros((1, 1)), p))
+    np.testing.assert_allclose(softmax(theta), p[0], atol=1e-7)
+    with pytest.raises(ArgumentError, match=r"loss returned -0\.001: per-sample losses must be ≥ 0"):
+        sr.Problem(NETWORK, lambda f, y: anp.sum(f * 0, axis=1) - 1e-3).losses(NETWORK.init(0), (np.ones((1, 1)), p))
+
+
+NETWORK = sr.MLP((1, 3))
+
+
+@pytest.mark.parametrize("start", [1.0, 1 + 1e-9])
+def test_a_satisfied_condition_off_the_tape_is_not_silent(start):
+    def conditions(t):
+        return anp.array([t[0] + t[1] - 3, float(getval(t[1])) - 1])
+
+    with pytest.warns(IndependentOfThetaWarning, match="in rows 1 of 2"):
+        sr.step(sr.Conditions(conditions), np.array([0.5, start]), None, lr=1)
+
+
+@pytest.mark.parametrize("rows", ["signed", "unsigned"])
+@pytest.mark.parametrize("kappa", [0.5, 0.97, 1.0, 1.5])
+def test_satisfied_samples_do_not_warn(kappa, rows):
+    problem = sr.Problem(lambda t, x: x @ t[:, None], kappa=kappa, rows=rows)
+    x = np.array([[1.0, 0], [0, 1.0], [1.0, 1.0]])
+    sr.step(problem, np.array([1.0, 2.0]), (x, np.array([[1.0], [3.0], [4.0]])), lr=0.1)
+
+
+@pytest.mark.parametrize("w", [1e2, 3e3, 1e4, 1e6])
+@pytest.mark.parametrize("steep", [lambda w, b: np.sin(w * b), lambda w, b: np.exp(w * (b - 1))])
+def test_steep_rows_off_the_tape(steep, w):
+    def conditions(t):
+        return anp.array([t[0] - 2, float(steep(w, getval(t)[1])) - 0.3])
+
+    with pytest.warns(IndependentOfThetaWarning, match="in rows 1 of 2"):
+        sr.step(sr.Conditions(conditions), np.array([0.5, 1.0]), None, lr=1)
+
+
+C = np.array([[4 + 1j, 1], [1, 3 - 2j]])
+COMPLEX_INSIDE = {
+    "solve": lambda t: anp.imag(anp.linalg.solve(C, t)) + 0.1,
+    "concatenate": lambda t: anp.abs(anp.concatenate([t, 1j * t])) - 1,
+    "where": lambda t: anp.real(anp.where(t > 0.35, t * t, 1j * t)) - 1,
+    "hstack": lambda t: anp.real(anp.hstack([t, 1j * t]) * (1 - 2j)) - 1,
+}
+
+
+@pytest.mark.parametrize("name", COMPLEX_INSIDE)
+@pytest.mark.filterwarnings("ignore::numpy.exceptions.ComplexWarning")
+def test_complex_numbers_inside(name):
+    fun, theta = COMPLEX_INSIDE[name], np.array([0.3, 0.4])
+    R, J = sr.linearise(fun, theta)
+    sr.checks.check_jacobian(fun, theta, J)
+    sr.checks.dot_test(J)
+    _, gradient = sr.Conditions(fun).loss_and_gradient(theta, None)
+    np.testing.assert_allclose(gradient, 2 * (J.T @ R) / R.size, atol=1e-12)
+
+
+WRONG_VJPS = {
+    "the sum forgotten": lambda a, t: lambda g: g * a,
+    "no function of g": lambda a, t: np.ones(3),
+    "the Jacobian": lambda a, t: lambda g: np.ones((5, 3)),
+    "a column": lambda a, t: lambda g: np.ones((3, 5)) @ g[:, None],
+}
+
+
+@pytest.mark.parametrize("name", WRONG_VJPS)
+def test_a_vjp_of_ones_own_that_is_wrong_is_named(name):
+    lift = primitive(lambda t: np.ones((5, 3)) @ t)
+    defvjp(lift, WRONG_VJPS[name])
+    with pytest.raises((ValueError, TypeError, AssertionError, ArithmeticError)) as raised:
+        sr.step(sr.Conditions(lambda t: lift(t * 1.0) - 0.5), np.array([0.8, 0.1, 0.2]), None, lr=1)
+    said = str(raised.value) + "".join(getattr(raised.value, "__notes__", ()))
+    assert "VJP" in said
+
+
+class Named(NamedTuple):
+    a: np.ndarray
+
+
+@dataclass
+class Classed:
+    a: np.ndarray
+
+
+@pytest.mark.parametrize("kind", [Named, Classed])
+def test_batches_of_other_kinds_are_copied_and_looked_at(kind):
+    a = np.array([1.0, 2.0])
+    _, J = sr.Conditions(lambda t, b: t**2 * b.a).linearise(np.ones(2), kind(a))
+    a[:] = 100
+    np.testing.assert_array_equal(J @ np.ones(2), [2, 4])
+    with pytest.raises(ArgumentError, match="masked"):
+        sr.step(sr.Conditions(lambda t, b: t - anp.array(b.a)), np.ones(2), kind(HIDDEN), lr=1)

@@ -44,11 +44,11 @@ def factored_jacobian(
     f, inputs, slopes = net.forward_with_slopes(theta, x)
     vjp, R, on_tape = vjp_and_value(residuals_of, f, theta)
     R = check_residuals(R, residuals_of).copy()
-    with users_code(residuals_of, theta):
+    with users_code(residuals_of, theta, of_vjp=True):
         g = vjp(np.ones_like(R))
     if not trusted:
         u = np.random.default_rng(0).standard_normal(R.shape).astype(R.dtype)
-        with users_code(residuals_of, theta):
+        with users_code(residuals_of, theta, of_vjp=True):
             together = vjp(u)
         apart = np.repeat(u, m)[:, None] * g
         eps = max(float(np.finfo(a.dtype).eps) for a in (R, f))
