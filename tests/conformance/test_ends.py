@@ -412,6 +412,12 @@ def test_an_adapter_that_ends_its_process_breaks_one_case(tmp_path, monkeypatch,
     assert again == ("output", {"product": SUITE["matvec-hand-wide"].expected["product"]})
 
 
+def test_warnings_as_errors_find_nothing_in_the_command(tmp_path):
+    """The child left two pipes to the end of Python."""
+    done = verify("--module", DENSE, "--only", "matvec-*", cwd=tmp_path, env={"PYTHONWARNINGS": "error"})
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_an_exit_in_an_adapter_is_no_success(tmp_path):
     (tmp_path / "mine.py").write_text(ENDS.replace("EXIT", "os._exit(0)"))
     done = verify("--module", "mine:Adapter", "--level", "core", cwd=tmp_path)
