@@ -142,8 +142,9 @@ class Process:
 
     def end(self, grace: float = 0.0) -> str | None:
         """Say stop and wait for `grace` seconds, then kill; what was wrong with the end, if anything."""
-        fault = None
+        fault, noted = None, dict[int, bytes]()
         if grace:
+            noted = watch.starts(self.popen.pid)
             self.to_send.put(protocol.line({"command": "stop"}))
         self.to_send.put(None)
         try:
@@ -151,7 +152,7 @@ class Process:
             fault = f"{self.ending()} after stop" if status and grace else None
         except subprocess.TimeoutExpired:
             fault = f"the child did not exit within {grace:g} s of stop" if grace else None
-        watch.end(self.popen.pid, group_only=self.popen.poll() is not None)  # it, and what it left behind
+        watch.end(self.popen.pid, None if self.popen.poll() is None else noted)  # it, and what it left behind
         self.popen.wait()
         self.watcher.kill()
         self.watcher.communicate()

@@ -11,6 +11,7 @@ import json
 import os
 import secrets
 import sys
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from . import protocol
@@ -75,13 +76,19 @@ def fields(line: bytes, n: int) -> list[Any]:
 
 def serve(spec: str, marker: str) -> None:
     """Answer until told to stop."""
-    questions, answers = os.fdopen(os.dup(0)), os.fdopen(os.dup(1), "w")
-    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    os.dup2(2, 1)
+    with os.fdopen(os.dup(0)) as questions, os.fdopen(os.dup(1), "w") as answers:
+        with open(os.devnull) as nothing:
+            os.dup2(nothing.fileno(), 0)
+        os.dup2(2, 1)
 
-    def say(*fields: Any) -> None:
-        print(f"\n{marker}{json.dumps(fields)}", file=answers, flush=True)
+        def say(*fields: Any) -> None:
+            print(f"\n{marker}{json.dumps(fields)}", file=answers, flush=True)
 
+        answer(spec, questions, say)
+
+
+def answer(spec: str, questions: Iterable[str], say: Callable[..., None]) -> None:
+    """What `say` is told: of the adapter itself, then of each case that is asked."""
     try:
         module = Module(spec)
     except AdapterError as error:

@@ -116,7 +116,7 @@ def check_hello(message: Mapping[str, Any]) -> Hello:
     """The fields of the answer to "start", each checked."""
     if set(message) != {"protocol", *Hello._fields}:
         raise ProtocolError(f"the first answer has fields {sorted(message)}: must be {['protocol', *Hello._fields]}")
-    if message["protocol"] != PROTOCOL:
+    if message["protocol"] != PROTOCOL or isinstance(message["protocol"], bool):  # True == 1
         raise ProtocolError(f"protocol = {shorten(message['protocol'])}: must be {PROTOCOL}")
     for field in ("name", "version"):
         if not isinstance(message[field], str):

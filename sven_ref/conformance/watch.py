@@ -27,9 +27,21 @@ def family(pid: int) -> list[int]:
     return found
 
 
-def end(pid: int, group_only: bool = False) -> None:
-    """Kill the process group of `pid` and, while `pid` is there, its descendants elsewhere."""
-    there = [] if group_only else family(pid)
+def start(pid: int) -> bytes:
+    """When a process began, which tells it from a later one of that number; empty where it can't be known."""
+    with contextlib.suppress(OSError):  # there is no such process, or no /proc
+        return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[19]
+    return b""
+
+
+def starts(pid: int) -> dict[int, bytes]:
+    """The family of `pid`, to be ended by `end` when `pid` has exited and they can't be found by it."""
+    return {one: start(one) for one in family(pid)}
+
+
+def end(pid: int, noted: dict[int, bytes] | None = None) -> None:
+    """Kill the process group of `pid` and its descendants elsewhere: those of now, or those `noted` that are there."""
+    there = family(pid) if noted is None else [pid, *(one for one, at in noted.items() if at and start(one) == at)]
     with contextlib.suppress(OSError):  # nothing of it is left
         os.killpg(pid, signal.SIGKILL) if hasattr(os, "killpg") else os.kill(pid, signal.SIGTERM)
     for one in there[1:]:

@@ -7,12 +7,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from errno import EACCES, ENOTDIR
 from importlib.util import find_spec
+from io import BytesIO
 from os import strerror
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
 
 from ..errors import ArgumentError, MissingExtraError, SvenError
+from .training.checkpoint import write_durably
 
 
 class FigureError(SvenError):
@@ -72,7 +74,9 @@ def save_figures(figures: Mapping[Path, Callable[[], Any]], **options: Any) -> N
             with environment(MPLBACKEND="agg"):  # a name that matplotlib does not know would end its import
                 import matplotlib.style
             with matplotlib.style.context("default", after_reset=True):
-                draw().savefig(path, **options)
+                buffer = BytesIO()
+                draw().savefig(buffer, format=path.suffix[1:], **options)
+            write_durably(path, buffer.getvalue())  # whole, or the old one stays
         except Exception as error:  # of matplotlib, of its configuration, of a font, of the disk
             failed.append(f"{path} ({' '.join(str(error).split()) or type(error).__name__})")
     if failed:

@@ -165,6 +165,26 @@ def test_an_adapter_in_python_that_hangs_ends_too(tmp_path):
     assert code == -signal.SIGTERM
 
 
+ENDS_WELL = """
+sys.stdin.readline()
+print(HELLO, flush=True)
+import json
+while (question := json.loads(sys.stdin.readline()))["command"] == "case":
+    print(json.dumps({"id": question["id"], "skip": "why"}), flush=True)
+"""
+
+
+@needs_proc
+@pytest.mark.parametrize("how", ["one with a child in a session of its own", "one with a grandchild"])
+def test_what_an_adapter_started_ends_with_one_that_ends_well(tmp_path, how):
+    script, notes = tmp_path / "ends.py", tmp_path / "notes"
+    script.write_text(HANG.partition("BEFORE")[0] + HANGS[how] + ENDS_WELL)
+    done = verify("--cmd", f"{sys.executable} -S {script} {notes}", "--only", "matvec-*")
+    assert "stderr" not in done.stdout
+    assert "after stop" not in done.stdout
+    wait_until(lambda: not any(map(running, notes.read_text().split())), 3.0)
+
+
 # ------------------------------------------------------------------------------------- pipes, disks, what is closed
 
 WRONG = """
@@ -410,6 +430,12 @@ def test_an_adapter_that_ends_its_process_breaks_one_case(tmp_path, monkeypatch,
     assert first.kind == "broken"
     assert any(part in first.value for part in said.split("|"))
     assert again == ("output", {"product": SUITE["matvec-hand-wide"].expected["product"]})
+
+
+def test_warnings_as_errors_find_nothing_in_the_command(tmp_path):
+    """The child left two pipes to the end of Python."""
+    done = verify("--module", DENSE, "--only", "matvec-*", cwd=tmp_path, env={"PYTHONWARNINGS": "error"})
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_an_exit_in_an_adapter_is_no_success(tmp_path):

@@ -218,6 +218,7 @@ STARTS = {
     "crash": ({"start": "raise RuntimeError('no GPU')"}, "stderr: RuntimeError: no GPU"),
     "exit": ({"start": "sys.exit(0)"}, "the child exited with status 0 before it answered"),
     "print": ({"start": "say('Loading the model ...')"}, "standard output is for answers alone"),
+    "protocol true": ({"hello": "{**HELLO, 'protocol': True}"}, "protocol = True: must be 1"),
     "protocol 2": ({"hello": "{**HELLO, 'protocol': 2}"}, "protocol = 2: must be 1"),
     "name": ({"hello": "{**HELLO, 'name': 3}"}, "name = 3: must be a string"),
     "unknown op": ({"hello": "{**HELLO, 'ops': ['svd']}"}, "ops = ['svd']: must be a list of matvec, rmatvec"),

@@ -12,6 +12,7 @@ from sven_ref.lab.claims import ledger, page, statistics
 from sven_ref.lab.claims.claim import Claim, Effort, Verdict
 from sven_ref.lab.claims.command import claims
 from sven_ref.lab.claims.registry import CLAIMS, GROUPS, module
+from sven_ref.lab.training.records import RecordError
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
 RESULTS = ledger.read(DOCS / "claims.json")
@@ -100,6 +101,99 @@ def test_a_page_of_quick_numbers_is_refused(tmp_path):
         claims([], quick=True, write=True, out=tmp_path)
     with pytest.raises(ArgumentError, match="claim = 'nothing'"):
         claims(["nothing"], out=tmp_path)
+
+
+@pytest.fixture
+def told(monkeypatch):
+    """Computations give what the page has; the names of those that were made."""
+    pytest.importorskip("rich", reason="tables need rich: pip install '.[app]'")
+    names = []
+
+    def run(name, effort):
+        names.append(name)
+        return RESULTS[name] | ({"quick": True} if effort.quick else {})
+
+    monkeypatch.setattr(ledger, "run", run)
+    monkeypatch.setattr("sven_ref.lab.claims.command.save_figures", lambda figures: None)
+    return names
+
+
+A, B = "minimum_norm", "kappa_step"
+
+
+def test_results_of_an_earlier_command_stay(tmp_path, told):
+    claims([A, B], out=tmp_path)
+    claims([A], out=tmp_path)
+    assert ledger.read(tmp_path / "claims.json").keys() == {A, B}
+    text = (tmp_path / "claims.md").read_text(encoding="utf-8")
+    assert all(f"### {module(name).CLAIM.title}\n" in text for name in (A, B))
+
+
+def test_a_quick_result_replaces_no_full_one(tmp_path, told):
+    claims([A], quick=True, out=tmp_path)
+    claims([A], out=tmp_path)  # the full one replaces it
+    before = (tmp_path / "claims.json").read_bytes()
+    with pytest.raises(ArgumentError, match=rf"out = .*: holds full results of {A}, which those of quick = True must"):
+        claims([B, A], quick=True, out=tmp_path)
+    assert told == [A, A]
+    assert (tmp_path / "claims.json").read_bytes() == before
+    claims([B], quick=True, out=tmp_path)
+    assert [entry.get("quick", False) for entry in ledger.read(tmp_path / "claims.json").values()] == [False, True]
+    text = (tmp_path / "claims.md").read_text(encoding="utf-8")
+    assert f"`sven-ref claims {A}`, " in text
+    assert f"`sven-ref claims {B} --quick`, " in text
+
+
+def test_a_run_says_whether_it_was_quick():
+    assert ledger.run(A, Effort(quick=True))["quick"] is True
+
+
+DAMAGED = {
+    "cut": "{",
+    "a list": "[]",
+    "no such claim": json.dumps({"nothing": RESULTS[A]}),
+    "data of no claim": json.dumps({A: RESULTS[A] | {"data": []}}),
+    "data of another": json.dumps({A: RESULTS["batch_size"]}),
+    "data without draws": json.dumps({A: RESULTS[A] | {"data": {"values": RESULTS[A]["data"]["values"]}}}),
+    "seconds": json.dumps({A: RESULTS[A] | {"seconds": "2"}}),
+}
+
+
+@pytest.mark.parametrize("text", DAMAGED.values(), ids=DAMAGED)
+def test_results_that_are_damaged_are_refused_before_anything_is_computed(tmp_path, told, text, monkeypatch):
+    """They were written over, or ended --check with a TypeError after its computations."""
+    (tmp_path / "claims.json").write_text(text)
+    with pytest.raises(RecordError, match=r"claims.json: is truncated, altered .*; restore it, or move it away"):
+        claims([A], out=tmp_path)
+    assert (tmp_path / "claims.json").read_text() == text
+    (tmp_path / "conf.py").touch()
+    monkeypatch.setattr("sven_ref.lab.claims.command.DOCS", tmp_path)
+    for option in ("check", "write"):
+        with pytest.raises(
+            RecordError, match=r"claims.json: is truncated, altered .*; restore it from version control"
+        ):
+            claims([A], out=tmp_path / "out", **{option: True})
+    assert told == []
+    assert {p.name for p in tmp_path.iterdir()} == {"claims.json", "conf.py"}
+
+
+def test_a_directory_in_the_place_of_results_is_refused(tmp_path, told):
+    (tmp_path / "claims.json").mkdir()
+    with pytest.raises(
+        RecordError, match=r"claims.json: can't be read \(Is a directory\); restore it, or move it away"
+    ):
+        claims([A], out=tmp_path)
+    assert told == []
+
+
+def test_quick_results_do_not_go_to_the_page(tmp_path, told, monkeypatch):
+    """`claims --quick --out docs` replaced the page's numbers and the page."""
+    monkeypatch.setattr("sven_ref.lab.claims.command.DOCS", tmp_path)
+    (tmp_path / "inner").mkdir()
+    with pytest.raises(ArgumentError, match=r"out = .*inner/\.\.': must be another directory with quick = True"):
+        claims([A], quick=True, out=f"{tmp_path}/inner/..")
+    assert told == []
+    assert [p.name for p in tmp_path.iterdir()] == ["inner"]
 
 
 def test_a_changed_verdict_is_found():

@@ -7,6 +7,7 @@ import itertools
 import json
 import os
 import re
+import resource
 import shlex
 import shutil
 import signal
@@ -869,6 +870,22 @@ def test_a_figure_that_fails_keeps_no_other_from_being_drawn(tmp_path):
     with pytest.raises(FigureError, match=r"not drawn: .*b.png \(Failed to process string with tex because"):
         save_figures({tmp_path / f"{n}.png": f for n, f in (("a", a_figure), ("b", fails), ("c", a_figure))})
     assert {p.name for p in tmp_path.iterdir()} == {"a.png", "c.png"}
+
+
+@pytest.mark.parametrize("before", [b"of the last run", None])
+def test_a_figure_that_can_not_be_written_to_its_end_is_as_it_was(tmp_path, before):
+    """A file was left cut by a disk that was full."""
+    figure = tmp_path / "a.png"
+    if before is not None:
+        figure.write_bytes(before)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+    try:
+        with pytest.raises(FigureError, match=r"not drawn: .*a.png \(.*File too large\)"):
+            save_figures({figure: a_figure})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == ({} if before is None else {"a.png": before})
 
 
 def test_results_are_kept_where_a_figure_fails(monkeypatch, capsys):

@@ -16,7 +16,7 @@ import pytest
 
 import sven_ref as sr
 from sven_ref import cli
-from sven_ref.errors import ArgumentError
+from sven_ref.errors import ArgumentError, SvenError
 from sven_ref.lab import versions
 from sven_ref.lab.claims import ledger
 from sven_ref.lab.console import check_out
@@ -533,6 +533,60 @@ def test_the_lock_is_held_by_one_at_a_time(tmp_path):
     for t in threads:
         t.join()
     assert (len(most), max(most)) == (160, 1)
+
+
+def of_other_settings(folder):
+    execute(run_of(), folder)
+
+
+def without_settings(folder):
+    (folder / "run.json").write_text("{")
+
+
+def without_a_checkpoint(folder):
+    (folder / "history.jsonl").write_text("{}\n" * 2)
+
+
+def with_a_damaged_checkpoint(folder):
+    (folder / "checkpoints").mkdir()
+    (folder / "checkpoints" / "epoch-000001.checkpoint").write_text("")
+
+
+def a_file(folder):
+    folder.rmdir()
+    folder.touch()
+
+
+FOUND = {
+    a_file: "seed-1101-data-1000': must be a directory to write to",
+    of_other_settings: "holds a run of other settings",
+    without_settings: "run.json: is truncated, altered",
+    without_a_checkpoint: "has a history of 2 epochs and no checkpoint",
+    with_a_damaged_checkpoint: "epoch-000001.checkpoint: not a checkpoint",
+}
+
+
+@pytest.mark.parametrize("damage", [*FOUND, None])
+def test_reproduce_looks_at_all_its_folders_before_it_trains(damage, tmp_path, impatient, monkeypatch):
+    """A run of other settings came to light when those before it had been trained."""
+    pytest.importorskip("rich", reason="tables need rich: pip install '.[app]'")
+    trained = []
+    monkeypatch.setattr(reproduce, "run_plan", lambda *rest: trained.append(rest))
+    last = tmp_path / "toy" / "adam" / "seed-1101-data-1000"
+    last.mkdir(parents=True)
+
+    def go():
+        reproduce.reproduce("toy", quick=True, seeds=2, optimizers=["sven", "adam"], workers=0, out=tmp_path)
+
+    if damage is None:
+        with alone(last), pytest.raises(LockedError, match=r"seed-1101-data-1000: is in use by process"):
+            go()
+    else:
+        damage(last)
+        with pytest.raises(SvenError, match=FOUND[damage]):
+            go()
+    assert trained == []
+    assert not (tmp_path / "toy" / "sven").exists()
 
 
 def test_a_study_is_locked_too(tmp_path, impatient):

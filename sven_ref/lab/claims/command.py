@@ -1,6 +1,6 @@
 """`sven-ref claims`: computes claims, prints the ledger, writes results, page and figures.
 
-OUT/claims.json, claims.md, figures/NAME.svg        what was asked for
+OUT/claims.json, claims.md, figures/NAME.svg        what was asked for, beside what was there
 docs/claims.json, claims.md                         with --write, in a checkout; other claims' entries stay
 """
 
@@ -23,6 +23,7 @@ from .claim import Effort
 from .registry import CLAIMS, module
 
 DOCS = Path(__file__).parents[3] / "docs"
+NO_RESULTS = "restore it, or move it away: its claims are then computed again when they are asked for"
 
 
 def claims(
@@ -38,14 +39,19 @@ def claims(
 ) -> int:
     """Compute the claims named, or all; 1 where `check` finds a verdict that is not the page's, else 0.
 
-    `write` renders docs/claims.md anew; `quick` numbers are no page's, so the two exclude each other. `list` prints
-    names and titles, and computes nothing.
+    Results that are in `out` stay beside the new ones; `quick` ones replace none of a full computation. `write` renders
+    docs/claims.md anew; `quick` numbers are no page's, so the two exclude each other. `list` prints names and titles,
+    and computes nothing.
     """
     for name in names:
         check_choice("claim", name, CLAIMS)
     check_integer("workers", workers, 0)
     if write and quick:
         raise ArgumentError("write = True: must go without quick, whose numbers are no page's")
+    if quick and out and Path(out).resolve() == DOCS.resolve():
+        raise ArgumentError(
+            f"out = {str(out)!r}: must be another directory with quick = True, whose numbers are no page's"
+        )
     if (write or check) and not (DOCS / "conf.py").exists():
         raise ArgumentError("write, check: must be in a checkout of the project, which has docs/")
     if list:
@@ -59,16 +65,23 @@ def claims(
     results: ledger.Results = {}
     figures: dict[Path, Callable[[], Any]] = {}
     with alone(writable(folder)):
+        kept = ledger.read(folder / "claims.json", NO_RESULTS)
+        if full := [name for name in names or CLAIMS if quick and name in kept and not kept[name].get("quick")]:
+            raise ArgumentError(
+                f"out = {str(folder)!r}: holds full results of {', '.join(full)}, which those of quick = True must not "
+                "replace; choose another directory"
+            )
         drawn, effort = writable(folder / "figures"), Effort(quick, workers, folder)
         for name in names or CLAIMS:
             results[name] = ledger.run(name, effort)
-            ledger.write(folder / "claims.json", results)
+            ledger.write(folder / "claims.json", kept | results)
             figures[drawn / f"{name}.svg"] = partial(figure, name, results[name]["data"])
             if write:
                 save(DOCS, ledger.read(DOCS / "claims.json") | {name: results[name]})
             judged = ledger.verdict(name, results)
             console.print(f"{name}: {judged.word}. {judged.line} ({results[name]['seconds']:g} s)")
-        write_durably(folder / "claims.md", page.render(results, [*results]).encode())
+        kept |= results
+        write_durably(folder / "claims.md", page.render(kept, ledger.present(kept)).encode())
     verdicts = {name: ledger.verdict(name, results) for name in results}
     console.print(rich_table("The ledger", ["claim", "verdict"], [[n, v.word] for n, v in verdicts.items()]))
     console.print(f"{page.tally(verdicts).partition('.')[0]}; {folder}", soft_wrap=True)
@@ -91,7 +104,7 @@ def figure(name: str, data: Any) -> Any:
 def save(folder: Path, results: ledger.Results) -> None:
     """Results and the page they make."""
     ledger.write(folder / "claims.json", results)
-    (folder / "claims.md").write_text(page.render(results), encoding="utf-8")
+    write_durably(folder / "claims.md", page.render(results).encode())
 
 
 def add_parser(commands: Any) -> None:

@@ -2,7 +2,8 @@
 
     {name: {"data": what compute gave, "seconds": 2.1, "versions": {"numpy": …}}}
 
-as one JSON file with sorted keys and numbers of six digits. Verdicts are not kept: they follow from the data.
+as one JSON file with sorted keys and numbers of six digits; "quick": true is in an entry of a quick look. Verdicts are
+not kept: they follow from the data.
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ def run(name: str, effort: Effort) -> dict[str, Any]:
     """The entry of one claim."""
     start = perf_counter()
     data = rounded(module(name).compute(effort))
-    return {"data": data, "seconds": rounded(perf_counter() - start, 2), "versions": versions()}
+    entry = {"data": data, "seconds": rounded(perf_counter() - start, 2), "versions": versions()}
+    return entry | ({"quick": True} if effort.quick else {})
 
 
 def verdict(name: str, results: Results) -> Verdict:
@@ -58,21 +60,40 @@ def rounded(value: Any, digits: int = DIGITS) -> Any:
     return value
 
 
-def read(path: Path) -> Results:
+OF_PAGE = "restore it from version control, or delete it and have it written again by --write"
+
+
+def read(path: Path, remedy: str = OF_PAGE) -> Results:
     """Results from a file, none where there is no file; raise `RecordError` unless it is one that `write` made."""
     if not path.exists():
         return {}
     try:
         results = loads_strict(path.read_bytes(), str(path))
+    except OSError as error:
+        raise RecordError(f"{path}: can't be read ({error.strerror}); {remedy}") from None
     except (ValueError, RecursionError):  # the error is below, in words
         results = None
-    entries = list(results.values()) if isinstance(results, dict) else [None]
-    if not all(isinstance(entry, dict) and entry.keys() >= {"data", "seconds", "versions"} for entry in entries):
+    wrong = [name for name, entry in results.items() if not whole(name, entry)] if isinstance(results, dict) else [""]
+    if wrong:
+        where = f" (at {wrong[0]!a})" if wrong[0] else ""
         raise RecordError(
-            f"{path}: is truncated, altered or no file of results, {{name: {{data, seconds, versions}}}}; restore it "
-            "from version control, or delete it and have it written again by --write"
+            f"{path}: is truncated, altered or no file of results, {{name: {{data, seconds, versions}}}}{where}; "
+            f"{remedy}"
         )
     return dict(results)
+
+
+def whole(name: str, entry: Any) -> bool:
+    """Whether a page can be made of the entry: of a claim that there is, with data of that claim."""
+    if name not in CLAIMS or not isinstance(entry, dict) or not entry.keys() >= {"data", "seconds", "versions"}:
+        return False
+    try:
+        counts = [entry["data"]["draws"], entry["data"]["seeds"], entry["seconds"]]
+        return all(map(math.isfinite, counts)) and bool(
+            verdict(name, {name: entry}) and module(name).table(entry["data"])
+        )
+    except Exception:  # of data of another form, whatever the claim makes of it
+        return False
 
 
 def write(path: Path, results: Results) -> None:

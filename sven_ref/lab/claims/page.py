@@ -99,7 +99,8 @@ def section(name: str, results: Results, judged: Verdict) -> str:
             f"*Conditions.* {claim.conditions}{counted}\n",
             f"**Verdict: {judged.word}**{'' if judged.word == 'holds if' else '.'} {sentence(judged)}\n",
             numbers(module(name).table(data)),
-            f"*Rule.* {rule} `sven-ref claims {name}`, {results[name]['seconds']:g} s; "
+            f"*Rule.* {rule} `sven-ref claims {name}{' --quick' * bool(results[name].get('quick'))}`, "
+            f"{results[name]['seconds']:g} s; "
             f"`sven_ref/lab/claims/{GROUP[name]}/{name}.py` has the mathematics.\n",
         ]
     )

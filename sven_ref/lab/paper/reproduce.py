@@ -19,7 +19,7 @@ from ...errors import ArgumentError
 from ..console import bar, check_out, markdown_table, printer, require, rich_table, save_figures, writable
 from ..training import records
 from ..training.checkpoint import write_durably
-from ..training.execution import execute
+from ..training.execution import execute, look
 from ..training.pool import run_all
 from ..training.run import Run, use_data
 from ..versions import made_by_others, versions
@@ -79,6 +79,8 @@ def reproduce(
     }
     for jobs in plan.values():
         jobs[0][0].check()  # wrong settings and missing data end here, and not after an hour
+    for run, at in (job for jobs in plan.values() for job in jobs):
+        look(run, Path(at))  # and so do runs of other settings, damaged ones and those under way elsewhere
     writable(folder)
     results = run_plan([job for jobs in plan.values() for job in jobs], workers, console)
 

@@ -79,11 +79,15 @@ def write_durably(path: Path, data: bytes) -> None:
     """Replace `path` by a file of these bytes, at once: see the head of this module."""
     temporary = path.with_name(path.name + ".partial")
     temporary.unlink(missing_ok=True)  # what a kill left; were it a link, the file it leads to is not ours
-    with temporary.open("xb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
+    try:
+        with temporary.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:  # a full disk, Ctrl-C
+        temporary.unlink(missing_ok=True)
+        raise
     sync_directory(path.parent)
 
 

@@ -27,7 +27,7 @@ from ...errors import ArgumentError, NonFiniteError
 from ...problem import Problem
 from ...residuals import Residuals
 from ...sharded import ShardedProblem
-from ..console import writable
+from ..console import check_out, writable
 from ..tasks import Task
 from ..versions import changed, versions
 from . import records
@@ -77,22 +77,15 @@ def execute(
     with alone(writable(folder)):
         if (done := finished(folder, settings)) is not None:  # by the one who had the lock
             return done
-        if (folder / "run.json").exists():
-            same_settings(folder, begun(folder), settings)
         checkpoints, history = Checkpoints(folder / "checkpoints", settings, differing), History(type(opt).__name__)
         used = [versions()]  # the last are those of now
-        if (state := checkpoints.load()) is not None:
+        if (state := unfinished(folder, settings, checkpoints)) is not None:
             restore_optimizer(opt, state["optimizer"])
             epochs = [Epoch(**e) for e in state["history"].pop("epochs")]
             history = History(epochs=epochs, theta=state["theta"], **state["history"])
             used = [*(v for v in state.get("versions", ()) if v != used[-1]), *used]
             if len(used) > 1 and on_note is not None:
                 on_note(f"the epochs until {len(epochs) - 1} were run by {changed(used[-2], used[-1])}")
-        elif (n := epochs_in(folder / "history.jsonl")) > 1:  # a kill leaves one at most without its checkpoint
-            raise ArgumentError(
-                f"out = {str(folder)!r}: has a history of {n} epochs and no checkpoint to go on from; put its "
-                "checkpoints back, or move history.jsonl away to begin anew"
-            )
         if not (folder / "run.json").exists():
             records.write(folder / "run.json", {"settings": settings, "versions": used[0]})
         checkpoints.clear()
@@ -131,6 +124,29 @@ def finished(folder: Path, settings: dict[str, Any]) -> dict[str, Any] | None:
         same_settings(folder, begun(folder), done["settings"])
     same_settings(folder, done["settings"], settings)
     return done
+
+
+def unfinished(folder: Path, settings: dict[str, Any], checkpoints: Checkpoints) -> Any:
+    """The state from which the run goes on, None if it has none; raise if it is another's, damaged or gone."""
+    if (folder / "run.json").exists():
+        same_settings(folder, begun(folder), settings)
+    state = checkpoints.load()
+    if state is None and (n := epochs_in(folder / "history.jsonl")) > 1:  # a kill leaves one at most without its own
+        raise ArgumentError(
+            f"out = {str(folder)!r}: has a history of {n} epochs and no checkpoint to go on from; put its "
+            "checkpoints back, or move history.jsonl away to begin anew"
+        )
+    return state
+
+
+def look(run: Run, folder: Path) -> None:
+    """Raise what `execute` would of what the folder holds or who is at it; nothing is made or changed."""
+    settings = run.settings()
+    if finished(folder, settings) is not None or not check_out(folder).exists():
+        return
+    with alone(folder):
+        if finished(folder, settings) is None:
+            unfinished(folder, settings, Checkpoints(folder / "checkpoints", settings, differing))
 
 
 def begun(folder: Path) -> Any:
