@@ -1,4 +1,4 @@
-"""Every error a user can meet.
+"""The errors of the package; those of a file format, a lock or an adapter stand beside what reads it.
 
 Each message names the argument, its value and what is allowed. All errors derive from `SvenError`;
 argument errors are also `ValueError`, so that code which knows nothing of this package can catch them.
@@ -52,4 +52,4 @@ class ClusterError(SvenError, ConnectionError):
 
 
 class MissingExtraError(SvenError, ImportError):
-    """A part of the laboratory needs an optional package that is not installed."""
+    """A part of the package needs an optional one that is not installed."""

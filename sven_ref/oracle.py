@@ -1,7 +1,7 @@
 """The independent witness: everything dense, slow and obvious, written from the equations in plain NumPy.
 
 Nothing here uses autograd, products or solvers. The Jacobian is the chain rule written out; the pseudoinverse is
-its sum over triplets. Of the core only `MLP`'s sizes and the layout of `flat` are used.
+its sum over triplets. Of the core only `MLP`'s sizes and shapes are used.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import numpy as np
 from scipy.special import erf, log_softmax, softmax
 
 from .aliases import Array, ArrayLike, Matrix, Vector
-from .nets import flat
 from .nets.mlp import MLP
 
 # φ and its derivative
@@ -53,7 +52,11 @@ def outputs_and_jacobian(net: MLP, theta: ArrayLike, x: Array) -> tuple[Array, A
     >>> f, df
     (array([[7.]]), array([[[3., 1.]]]))
     """
-    arrays = flat.unravel(np.asarray(theta), net.shapes)
+    arrays, start = [], 0
+    for shape in net.shapes:
+        size = math.prod(shape)
+        arrays.append(np.asarray(theta)[start : start + size].reshape(shape))
+        start += size
     phi, dphi = ACTIVATIONS[net.activation]
     L = len(net.sizes) - 1
     C = net.sizes[-1]

@@ -100,7 +100,7 @@ class ShardedProblem(Residuals):
     def scatter(self, parts: Any) -> Shards:
         """A batch (x, y), or a list of parts, that stays with the workers and is given to `step` as the batch.
 
-        A part is a batch (x, y) itself (with `residuals=`, whatever that function takes), or a function of no arguments
+        A part is a batch (x, y) itself (of `Conditions`, whatever that function takes), or a function of no arguments
         that returns one: then a worker loads it, and no sample is sent. It is called anew at every θ, and where the
         part of a lost worker is made again, so it must return the same every time.
         """

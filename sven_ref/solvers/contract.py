@@ -2,7 +2,7 @@
 
     solver(J, k, rng) -> Triplets     J of shape (M, P), 1 ≤ k ≤ n = min(M, P)
 
-J / c = U diag(s) Vᵀ with s descending and c a power of two, near σ_1 or near the largest entry of J, so that squaring
+J / c = U diag(s) Vᵀ with s descending and c a power of two, near σ_1 or near a bound of J's entries, so that squaring
 neither overflows nor underflows (SPEC 3.8) and the division is exact. At least min(k + 1, n) values come back, one more
 than may be kept, so that the gap at the cut is known. A solver returns U, Vt or both; what it left out, `TruncatedPinv`
 makes by products. A solver also states its floor, the σ/σ_1 below which it can't tell a singular

@@ -1,6 +1,6 @@
 """What a claim is, what its computation may spend, and what a verdict may say.
 
-A claim is a module of this folder, named by its subject:
+A claim is a module of its group's folder, named by its subject:
 
     CLAIM             : `Claim`, what is said, where, and under which conditions
     compute(effort)   : the numbers, plain data that JSON knows; every value by data draw and seed; "draws" and
