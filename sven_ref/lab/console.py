@@ -14,7 +14,6 @@ from tempfile import TemporaryFile
 from typing import Any
 
 from ..errors import ArgumentError, MissingExtraError, SvenError
-from .training.checkpoint import write_durably
 
 
 class FigureError(SvenError):
@@ -60,6 +59,32 @@ def writable(folder: str | Path) -> Path:
             return folder
     except OSError as error:
         raise ArgumentError(f"out = {str(folder)!r}: must be a directory to write to ({error.strerror})") from None
+
+
+def write_durably(path: Path, data: bytes) -> None:
+    """Replace `path` by a file of these bytes, whole or not at all: see the head of `training.checkpoint`."""
+    temporary = path.with_name(path.name + ".partial")
+    temporary.unlink(missing_ok=True)  # what a kill left; were it a link, the file it leads to is not ours
+    try:
+        with temporary.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:  # a full disk, Ctrl-C
+        temporary.unlink(missing_ok=True)
+        raise
+    sync_directory(path.parent)
+
+
+def sync_directory(folder: Path) -> None:
+    """Have a rename in `folder` reach the disk; only POSIX can, and needs to."""
+    if os.name == "posix":
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def save_figures(figures: Mapping[Path, Callable[[], Any]], **options: Any) -> None:

@@ -22,13 +22,12 @@ from ..errors import NonFiniteError
 from ..nets.mlp import MLP
 from ..problem import Problem
 from ..step import Sven
-from .console import bars, check_out, printer, require, save_figures, writable
+from .console import bars, check_out, printer, require, save_figures, writable, write_durably
 from .optimizers import Adam
 from .plots import BLUE, RED, SKY
 from .tasks import Task, toy_1d, toy_function
 from .threads import one_blas_thread
 from .train import DIVERGED
-from .training.checkpoint import write_durably
 from .training.loop import Epoch, History, train
 from .versions import versions
 

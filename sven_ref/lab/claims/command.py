@@ -14,8 +14,7 @@ from typing import Any
 from ...arguments import check_choice, check_integer
 from ...errors import ArgumentError
 from ..arguments import Help, add_many_runs, one_of
-from ..console import check_out, printer, require, rich_table, save_figures, writable
-from ..training.checkpoint import write_durably
+from ..console import check_out, printer, require, rich_table, save_figures, writable, write_durably
 from ..training.lock import alone
 from ..training.run import use_data
 from . import ledger, page

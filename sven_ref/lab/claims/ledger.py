@@ -17,7 +17,7 @@ from typing import Any
 
 from ...errors import ArgumentError
 from ...strict_json import loads_strict
-from ..training.checkpoint import write_durably
+from ..console import write_durably
 from ..training.records import RecordError
 from ..versions import versions
 from .claim import Effort, Verdict

@@ -16,9 +16,18 @@ from typing import Any
 
 from ...arguments import check_choice, check_integer
 from ...errors import ArgumentError
-from ..console import bar, check_out, markdown_table, printer, require, rich_table, save_figures, writable
+from ..console import (
+    bar,
+    check_out,
+    markdown_table,
+    printer,
+    require,
+    rich_table,
+    save_figures,
+    writable,
+    write_durably,
+)
 from ..training import records
-from ..training.checkpoint import write_durably
 from ..training.execution import execute, look
 from ..training.pool import run_all
 from ..training.run import Run, use_data

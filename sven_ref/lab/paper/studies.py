@@ -22,10 +22,19 @@ from typing import Any
 
 from ...arguments import check_choice, check_integer
 from ...errors import ArgumentError, SvenError
-from ..console import bar, check_out, markdown_table, printer, require, rich_table, save_figures, writable
+from ..console import (
+    bar,
+    check_out,
+    markdown_table,
+    printer,
+    require,
+    rich_table,
+    save_figures,
+    writable,
+    write_durably,
+)
 from ..optimizers.full_batch import lbfgs
 from ..training import records
-from ..training.checkpoint import write_durably
 from ..training.execution import execute
 from ..training.lock import alone
 from ..training.loop import measure

@@ -18,7 +18,6 @@ import hashlib
 import io
 import json
 import math
-import os
 import re
 import zipfile
 from collections.abc import Callable, Iterator
@@ -29,6 +28,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import ArgumentError, SvenError
+from ..console import write_durably
 
 FORMAT, VERSION = "sven_ref checkpoint", 1
 KEPT = 2
@@ -73,32 +73,6 @@ def decode(value: Any, arrays: Any) -> Any:
             return arrays[f"a{item}"] if key == "$array" else arrays[f"a{item}"][()]
         return float(item) if key == "$float" else tuple(decode(i, arrays) for i in item)
     return {key: decode(item, arrays) for key, item in value.items()}
-
-
-def write_durably(path: Path, data: bytes) -> None:
-    """Replace `path` by a file of these bytes, at once: see the head of this module."""
-    temporary = path.with_name(path.name + ".partial")
-    temporary.unlink(missing_ok=True)  # what a kill left; were it a link, the file it leads to is not ours
-    try:
-        with temporary.open("xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:  # a full disk, Ctrl-C
-        temporary.unlink(missing_ok=True)
-        raise
-    sync_directory(path.parent)
-
-
-def sync_directory(folder: Path) -> None:
-    """Have a rename in `folder` reach the disk; only POSIX can, and needs to."""
-    if os.name == "posix":
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 def save(path: str | Path, state: Any) -> None:

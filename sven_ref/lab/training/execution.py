@@ -27,11 +27,11 @@ from ...errors import ArgumentError, NonFiniteError
 from ...problem import Problem
 from ...residuals import Residuals
 from ...sharded import ShardedProblem
-from ..console import check_out, writable
+from ..console import check_out, writable, write_durably
 from ..tasks import Task
 from ..versions import changed, versions
 from . import records
-from .checkpoint import Checkpoints, optimizer_state, restore_optimizer, write_durably
+from .checkpoint import Checkpoints, optimizer_state, restore_optimizer
 from .lock import alone
 from .loop import Epoch, History, measure, train
 from .run import Run, differing

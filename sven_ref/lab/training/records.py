@@ -19,7 +19,8 @@ from typing import Any
 
 from ...errors import SvenError
 from ...strict_json import JSONError, loads_strict
-from .checkpoint import sha256, write_durably
+from ..console import write_durably
+from .checkpoint import sha256
 
 LATER = ("earlier_versions",)  # names that records of the same kind may lack, since older ones do
 
