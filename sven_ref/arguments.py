@@ -131,12 +131,12 @@ def check_columns(columns: ArrayLike, P: int) -> Indices:
 def check_dtype(dtype: DtypeLike) -> Dtype:
     """float32 or float64 as a `numpy.dtype`, however it is named."""
     try:
-        known = np.dtype(dtype) in (np.dtype(np.float32), np.dtype(np.float64))
+        native = np.dtype(dtype).newbyteorder("=")  # files of other machines name another byte order
     except TypeError:  # it names no dtype at all
-        known = False
-    if dtype is None or not known:
+        native = None
+    if dtype is None or native is None or native not in (np.dtype(np.float32), np.dtype(np.float64)):
         raise ArgumentError(f"dtype = {dtype!r}: must be float32 or float64")
-    return np.dtype(dtype)
+    return native
 
 
 def as_generator(rng: Rng) -> np.random.Generator:

@@ -18,6 +18,7 @@ from .pinv import TruncatedPinv
 from .tape import check_residuals, evaluate, name_of
 
 
+@np.errstate(all="ignore")  # what is not finite is refused
 def dot_test(J: MatrixLike, rng: Rng = 0, rtol: float | None = None, trials: int = 3) -> float:
     """Check that `rmatvec` is the adjoint of `matvec`, ⟨Jv, u⟩ = ⟨v, Jᵀu⟩ for Gaussian u and v (SPEC 7a).
 
@@ -66,6 +67,7 @@ def dot_test(J: MatrixLike, rng: Rng = 0, rtol: float | None = None, trials: int
     return worst
 
 
+@np.errstate(all="ignore")  # what is not finite is refused
 def check_jacobian(
     fun: Function, theta: ArrayLike, J: MatrixLike, rng: Rng = 0, rtol: float | None = None, trials: int = 3
 ) -> float:
@@ -145,6 +147,7 @@ def check_jacobian(
     return float(relative.max())
 
 
+@np.errstate(all="ignore")  # what is not finite is refused
 def check_pinv(J: MatrixLike, J_pinv: TruncatedPinv, rng: Rng = 0, rtol: float | None = None) -> float:
     """Check the four Moore–Penrose conditions (Penrose 1955) of X = J⁺ and J_q = P_q J on Gaussian vectors.
 

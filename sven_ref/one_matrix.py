@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from contextlib import suppress
 
 import autograd.numpy as anp
 import numpy as np
@@ -158,6 +159,8 @@ def warn_blind(fun: Function, x: Array, v: Array, Jv: Vector, R: Vector, satisfi
         blind |= zero & (np.max(errors, axis=0) < 0.05 * np.abs(once)) & loud
         if not np.any(zero & ~blind & (once != 0)):
             break
+    with suppress(Exception):  # f has been recorded at x before; a solver that keeps its last state has that of x again
+        vjp_and_value(fun, x)
     if (rows := np.flatnonzero(blind)).size:
         shown = ", ".join(map(str, rows[:5])) + (", …" if rows.size > 5 else "")
         warn_independent(f"{name_of(fun)}, in rows {shown} of {R.size},")

@@ -14,7 +14,15 @@ from typing import Any
 import numpy as np
 
 from .aliases import ArrayLike, Indices, MatrixLike, Rng, Vector
-from .arguments import as_array, as_generator, check_finite, check_integer, check_number, check_theta
+from .arguments import (
+    as_array,
+    as_generator,
+    check_choice,
+    check_finite,
+    check_integer,
+    check_number,
+    check_theta,
+)
 from .errors import ArgumentError, ShapeError
 from .operators import adjoint_tested, norm
 from .pinv import TruncatedPinv, truncated_pinv
@@ -174,6 +182,8 @@ def step(
         )
     theta = check_theta(theta)
     columns = None
+    check_choice("mask", mask, ("elementwise", "rows"))
+    param_fraction = check_number("param_fraction", param_fraction, "> 0 and ≤ 1", lambda x: 0 < x <= 1)
     if param_fraction != 1 or mask != "elementwise":
         rng = as_generator(rng)  # of the subset and of the solver
         columns = draw_columns(problem.model, theta.size, param_fraction, mask, rng)

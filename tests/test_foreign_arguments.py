@@ -339,3 +339,14 @@ def test_theta_keeps_its_digits_beside_a_float32_jacobian(columns):
     new, _, _ = sr.update(theta, np.ones(2), np.eye(2, dtype=np.float32), lr=0, columns=columns)
     assert new.dtype == np.float64
     np.testing.assert_array_equal(new, theta)
+
+
+@pytest.mark.parametrize("option", [{"mask": np.array([True, False])}, {"param_fraction": np.array([0.5, 0.5])}])
+def test_options_that_are_arrays(option):
+    with pytest.raises(ArgumentError, match=f"^{next(iter(option))} = .*must be"):
+        step(**option)
+
+
+@pytest.mark.parametrize("dtype", [">f4", ">f8", "<f8"])
+def test_dtypes_of_another_byte_order(dtype):
+    assert sr.MLP((1, 1)).init(0, dtype).dtype == np.dtype(dtype).newbyteorder("=")

@@ -819,3 +819,35 @@ def test_batches_of_other_kinds_are_copied_and_looked_at(kind):
     np.testing.assert_array_equal(J @ np.ones(2), [2, 4])
     with pytest.raises(ArgumentError, match="masked"):
         sr.step(sr.Conditions(lambda t, b: t - anp.array(b.a)), np.ones(2), kind(HIDDEN), lr=1)
+
+
+def test_a_solver_that_keeps_its_last_state_is_left_at_theta():
+    """Rows that are zero are looked at nearby; after that the function has been at θ again."""
+
+    class Solver:
+        def solve(self, k):
+            self.K = np.diag(np.asarray(k) + 1) + 0.3 * np.ones((4, 4))
+            self.u = np.linalg.solve(self.K, np.array([1.0, 2, 3, 4]))
+            return self.u.copy()
+
+    solver = Solver()
+    displacement = primitive(solver.solve)
+    defvjp(displacement, lambda ans, k: lambda g: -anp.linalg.solve(solver.K, g) * solver.u)
+    theta = np.array([0.5, 0.7, 1.2, 0.9])
+    J = sr.jacobian(lambda t: anp.concatenate([displacement(t)[:2] - 0.4, anp.array([7.0])]), theta)
+    by_jvp, by_vjp = J @ np.eye(4), (J.T @ np.eye(3)).T
+    np.testing.assert_allclose(by_vjp, by_jvp, atol=1e-14)
+
+
+@pytest.mark.parametrize("mode", ["raise", "warn"])
+def test_checks_run_under_any_error_state(mode):
+    x, theta = np.linspace(-30, 30, 61), np.array([1.0, 0.3, 1.1])
+
+    def peak(t):
+        return t[0] * anp.exp(-((x - t[1]) ** 2) / t[2] ** 2)
+
+    A = np.array([[1.0, 0, 0], [1e-200, 1e-170, 0], [0, 0, 1e-310]])
+    with np.errstate(all=mode):
+        sr.checks.check_jacobian(peak, theta, sr.jacobian(peak, theta))
+        sr.checks.dot_test(A)
+        sr.checks.check_pinv(A, sr.truncated_pinv(A, solver="dense"))
