@@ -35,7 +35,7 @@ def test_public_names_have_an_example(name):
     found = doctest.DocTestFinder(recurse=False).find(
         PUBLIC[name], name, importlib.import_module(PUBLIC[name].__module__)
     )
-    assert "\n    Examples\n    --------\n" in PUBLIC[name].__doc__
+    assert "\nExamples\n--------\n" in inspect.getdoc(PUBLIC[name])
     assert any(test.examples for test in found)
 
 
