@@ -530,6 +530,11 @@ def test_a_disk_that_is_full_is_named(monkeypatch, capsys):
 # ---- Ctrl-C ----------------------------------------------------------------------------------------------------------
 
 
+def default_interrupt():
+    """A shell has what it starts in the background ignore SIGINT, and all that is started by that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def slow_to_import(folder, name):
     """A module of that name, found before the real one, which takes a minute."""
     (folder / f"{name}.py").write_text("import time; print('importing', flush=True); time.sleep(60)")
@@ -550,7 +555,8 @@ def test_an_interrupt_while_it_imports_is_one_line(name, how, tmp_path):
     started = script(tmp_path) if how == "the script" else how.split()
     command = [sys.executable, *started, "demo", "--epochs", "1"]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    with subprocess.Popen(command, env=slow_to_import(tmp_path, name), **pipes) as process:
+    env = slow_to_import(tmp_path, name)
+    with subprocess.Popen(command, env=env, preexec_fn=default_interrupt, **pipes) as process:
         assert process.stdout.readline() == "importing\n"
         process.send_signal(signal.SIGINT)
         assert process.stderr.read() == "sven-ref: interrupted\n"
