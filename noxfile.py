@@ -58,7 +58,8 @@ def package(session: nox.Session) -> None:
     """Wheel and sdist, built and checked; the sdist's tests against the installed wheel, from another directory.
 
     Dask and JAX are installed, so that no test of theirs is left out. The core's tests, with its coverage, and those of
-    the verifier and of training on workers run beside each other. What else is in tests/lab is for `tests`.
+    the adapters and of training on workers run beside each other. What else is in tests/lab and tests/conformance is
+    for `tests`.
     """
     session.install("build", "twine")
     dist, elsewhere = Path("build/dist").absolute(), Path(session.create_tmp()).absolute()
@@ -74,7 +75,7 @@ def package(session: nox.Session) -> None:
     session.run("python", "-c", "import sven_ref; assert 'site-packages' in sven_ref.__file__, sven_ref.__file__")
     session.env["COVERAGE_FILE"] = str(elsewhere / "coverage")
     settings, tests = f"--rcfile={tree / 'pyproject.toml'}", tree / "tests"
-    beside = [str(tests / name) for name in ("conformance", "lab/test_train_on_workers.py")]
+    beside = [str(tests / name) for name in ("conformance/test_adapters.py", "lab/test_train_on_workers.py")]
     python, said = str(Path(session.bin) / "python"), elsewhere / "beside.log"
     with (
         said.open("w") as log,
