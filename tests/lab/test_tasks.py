@@ -417,7 +417,7 @@ def test_a_dtype_has_many_names(task, name):
     assert TASKS[task](dtype=name, n_train=64).train[0].dtype == np.dtype(name)
 
 
-@pytest.mark.parametrize("dtype", [None, "float16", "int", ">f4", ">f8", "flaot", complex, object(), 32])
+@pytest.mark.parametrize("dtype", [None, "float16", "int", "flaot", complex, object(), 32])
 def test_a_dtype_that_is_neither_is_refused(dtype):
     with pytest.raises(ArgumentError, match=r"dtype = .*: must be float32 or float64"):
         TASKS["toy"](dtype=dtype)
