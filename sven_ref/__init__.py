@@ -5,9 +5,10 @@ from . import streams as streams  # first: what follows takes a second, in which
 # isort: split
 
 from . import checks, errors, natural_gradient, oracle
+from .foreign import as_product_operator
 from .jacobian import jacobian, linearise
 from .nets.mlp import MLP
-from .operators import ProductLinearOperator, as_product_operator
+from .operators import ProductLinearOperator
 from .pinv import TruncatedPinv, truncated_pinv
 from .problem import Conditions, Problem
 from .solvers import SOLVERS

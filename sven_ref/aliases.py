@@ -47,4 +47,4 @@ class Operator(Protocol):
         """Jᵀu of shape (P,)."""
 
 
-MatrixLike = ArrayLike | Operator | sparray | spmatrix  # what `operators.as_product_operator` takes
+MatrixLike = ArrayLike | Operator | sparray | spmatrix  # what `foreign.as_product_operator` takes

@@ -45,7 +45,7 @@ def takes(fun: Callable[..., object], n: int) -> bool:
     """Whether a function can be called with n arguments; True where that can't be told."""
     try:
         inspect.signature(fun).bind(*range(n))
-    except TypeError:
+    except TypeError:  # which is how `bind` says no
         return False
     except ValueError:  # some functions written in C have no signature
         return True

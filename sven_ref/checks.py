@@ -12,9 +12,11 @@ import numpy as np
 from .aliases import ArrayLike, Function, MatrixLike, Rng, Vector
 from .arguments import as_generator, check_integer, check_number, check_theta
 from .errors import ArgumentError, CheckFailed, ShapeError
+from .foreign import as_product_operator, both_products
 from .one_matrix import sizes_of
-from .operators import Scaled, as_product_operator, both_products, norm, power_of_two
+from .operators import Scaled
 from .pinv import TruncatedPinv
+from .scaling import norm, power_of_two
 from .tape import check_residuals, evaluate, name_of
 
 

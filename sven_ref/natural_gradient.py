@@ -25,9 +25,10 @@ from scipy.sparse.linalg import lsmr
 from .aliases import ArrayLike, Dtype, Indices, MatrixLike, Product, Vector
 from .arguments import as_array, check_number
 from .errors import ConvergenceError, RankError, ShapeError
-from .operators import ProductLinearOperator, Scaled, adjoint_tested, power_of_two
+from .foreign import adjoint_tested
+from .operators import ProductLinearOperator, Scaled
 from .pinv import truncated_pinv
-from .scaling import near_one, true_size
+from .scaling import near_one, power_of_two, true_size
 
 
 @np.errstate(all="ignore")
@@ -141,46 +142,30 @@ def damped_primal(J: MatrixLike, R: ArrayLike, mu: float) -> Vector:
     >>> sr.natural_gradient.damped_primal(np.diag([1.0, 3.0]), [2.0, 10.0], mu=1.0)
     array([1., 3.])
     """
-    J = adjoint_tested(J)
-    mu = check_number("mu", mu, "> 0", lambda x: x > 0)
-    c = scale(J, mu)
-    R, e = vector("R", R, J.shape[0])
-    J = Scaled(J, c)
-    return true_size("update", _solve(fisher(J), J.rmatvec(R), mu / c / c), e - exponent(c))
+    J, R, mu, e = _damped(J, R, mu)
+    return true_size("update", _solve(fisher(J), J.rmatvec(R), mu), e)
 
 
 @np.errstate(all="ignore")
 def damped_dual(J: MatrixLike, R: ArrayLike, mu: float) -> Vector:
-    """Jᵀ (JJᵀ + μI)⁻¹ R, an M × M system: the same x as `damped_primal` (SPEC 6.4).
+    """Jᵀ (JJᵀ + μI)⁻¹ R, an M × M system: the x of `damped_primal`, which says what is taken and raised (SPEC 6.4).
 
     Parameters
     ----------
-    J : array, sparse matrix or operator of shape (M, P)
-    R : array of shape (M,)
-    mu : float > 0
-        μ, Tikhonov's regularisation parameter, the damping of Levenberg and Marquardt.
+    J, R, mu : as of `damped_primal`
 
     Returns
     -------
     array of shape (P,)
-
-    Raises
-    ------
-    RankError
-        μ is so small that the system is singular to working precision.
 
     Examples
     --------
     >>> sr.natural_gradient.damped_dual(np.diag([1.0, 3.0]), [2.0, 10.0], mu=1.0)
     array([1., 3.])
     """
-    J = adjoint_tested(J)
-    mu = check_number("mu", mu, "> 0", lambda x: x > 0)
-    c = scale(J, mu)
-    R, e = vector("R", R, J.shape[0])
-    J = Scaled(J, c)
+    J, R, mu, e = _damped(J, R, mu)
     kernel = _symmetric(J.shape[0], J.dtype, lambda U: J._matmat(J._rmatmat(U)))
-    return true_size("update", J.rmatvec(_solve(kernel, R, mu / c / c)), e - exponent(c))
+    return true_size("update", J.rmatvec(_solve(kernel, R, mu)), e)
 
 
 @np.errstate(all="ignore")
@@ -233,6 +218,15 @@ def vector(name: str, value: ArrayLike, size: int) -> tuple[Vector, Indices]:
 def exponent(c: float) -> int:
     """e of c = 2^e."""
     return math.frexp(c)[1] - 1
+
+
+def _damped(J: MatrixLike, R: ArrayLike, mu: float) -> tuple[ProductLinearOperator, Vector, float, Indices]:
+    """J/c, R near 1 and μ/c² of a damped system, and the exponent of its solution."""
+    A = adjoint_tested(J)
+    mu = check_number("mu", mu, "> 0", lambda x: x > 0)
+    c = scale(A, mu)
+    near, e = vector("R", R, A.shape[0])
+    return Scaled(A, c), near, mu / c / c, e - exponent(c)
 
 
 def _symmetric(n: int, dtype: Dtype, apply: Product) -> ProductLinearOperator:

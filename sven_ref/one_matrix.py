@@ -15,10 +15,12 @@ import autograd.numpy as anp
 import numpy as np
 from autograd.tracer import getval
 
+from .adjoint import alike, mismatch
 from .aliases import Array, Function, Product, Vector
 from .arguments import check_finite
 from .errors import AdjointError, IndependentOfThetaWarning
-from .operators import alike, mismatch, norm, real_product
+from .operators import real_product
+from .scaling import norm
 from .tape import Recorded, name_of, one_line, record, vjp_and_value
 
 ROWS = 1 << 26  # numbers of a J made row by row, at most

@@ -2,10 +2,9 @@
 
     J v, v of shape (P,)        Jᵀ u, u of shape (M,)        ⟨J v, u⟩ = ⟨v, Jᵀ u⟩
 
-Everything that a solver sees is one: the Jacobian of a function, its factors, an array, an operator of another library,
-J/c, J[:, S]. Products are guarded once, where they enter: copied, counted (one per column), refused where they are not
-finite. The equation on the right is tried, u and v Gaussian and independent, before an operator that was not made here
-is trusted (SPEC 7a). A derived operator, `Scaled` or `Restricted`, hands products on and shares the counts.
+Everything that a solver sees is one: the Jacobian of a function, its factors, an array, an operator of another library
+(`foreign`), J/c, J[:, S]. Products are guarded once, where they enter: copied, counted (one per column), refused where
+they are not finite. A derived operator, `Scaled` or `Restricted`, hands products on and shares the counts.
 
 What solvers ask for, `scale`, `to_dense`, `gram`, `normal_matrix`, blocks, is made of products here. An operator that
 knows more, as one that holds J's factors does, has them by shorter ways and says so: `factored`.
@@ -13,16 +12,17 @@ knows more, as one that holds J's factors does, has them by shorter ways and say
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 
 import numpy as np
 from scipy.sparse import issparse
-from scipy.sparse.linalg import LinearOperator, aslinearoperator
+from scipy.sparse.linalg import LinearOperator
 
-from .aliases import Array, ArrayLike, DtypeLike, Indices, Matrix, MatrixLike, Operator, Product, Rng, Vector
-from .arguments import as_array, check_columns, check_finite, renamed, unmasked
-from .errors import AdjointError, ArgumentError, ShapeError
+from .adjoint import check_range, require_adjoint
+from .aliases import Array, ArrayLike, DtypeLike, Indices, Matrix, Product, Rng, Vector
+from .arguments import as_array, check_columns, check_dtype, check_finite, renamed, unmasked
+from .errors import ShapeError
+from .scaling import power_of_two
 
 
 class RealLinearOperator(LinearOperator):
@@ -135,7 +135,7 @@ class ProductLinearOperator(RealLinearOperator):
         blocks: bool = False,
         counts: dict[str, int] | None = None,
     ) -> None:
-        super().__init__(np.dtype(dtype), shape)
+        super().__init__(check_dtype(dtype), shape)
         if jvp and vjp:
             self.jvp = jvp
             self.vjp = vjp
@@ -315,177 +315,3 @@ def real_product(name: str, y: Array) -> Array:
     if np.iscomplexobj(y) and not np.any(np.imag(y)):
         y = y.real
     return as_array(f"Jacobian product {name}", y)
-
-
-def closeness(eps: float) -> float:
-    """How far ⟨Jv, u⟩ and ⟨v, Jᵀu⟩ may be apart, over ‖Jv‖‖u‖ + ‖v‖‖Jᵀu‖: √ε in float64, 100 ε in float32.
-
-    Products may be inexact by design, but a row that one of them forgets is 1/M of that sum.
-    """
-    return min(math.sqrt(eps), 100 * float(np.finfo(np.float32).eps))
-
-
-def alike(rng: np.random.Generator, n: int) -> Vector:
-    """±[1, 2] of shape (n,): each row has about the same say in ⟨Jv, u⟩, and no two exactly the same."""
-    return rng.choice([-1.0, 1.0], n) * rng.uniform(1, 2, n)
-
-
-def door(eps: float) -> float:
-    """How far a foreign operator's products may be apart at first sight: 1e-11 in float64, 16 ε in float32."""
-    return 1e-11 if eps < 1e-10 else 16 * eps
-
-
-def mismatch(v: Vector, Jv: Vector, u: Vector, JTu: Vector, eps: float = 0.0, rtol: float | None = None) -> str:
-    """How far ⟨Jv, u⟩ and ⟨v, Jᵀu⟩ are apart, in words; "" where they agree.
-
-    Parameters
-    ----------
-    eps : float
-        The precision of the products, where it is less than that of their dtype.
-    rtol : float or None
-        See `closeness`, which gives it by default.
-    """
-    eps = max(eps, *(float(np.finfo(a.dtype).eps) for a in (Jv, JTu)))
-    rtol = closeness(eps) if rtol is None else rtol
-    c = power_of_two(max(float(np.abs(Jv).max()), float(np.abs(JTu).max())))
-    v, Jv, u, JTu = (np.asarray(a, np.float64) for a in (v, Jv / Jv.dtype.type(c), u, JTu / JTu.dtype.type(c)))
-    left = Jv @ u
-    right = v @ JTu
-    size = norm(Jv) * norm(u) + norm(v) * norm(JTu)
-    if abs(left - right) <= rtol * size:
-        return ""
-    float32 = eps < 1e-10 and 1e-9 * size < abs(left - right) <= closeness(float(np.finfo(np.float32).eps)) * size
-    hint = " (computed in float32? then the operator's dtype must be float32)" if float32 else ""
-    with np.errstate(over="ignore"):
-        difference = f"their difference must be within {rtol * size * c:.2g}{hint}"
-        return f"⟨Jv, u⟩ = {left * c:.10g} but ⟨v, Jᵀu⟩ = {right * c:.10g}; {difference}"
-
-
-def require_adjoint(v: Vector, Jv: Vector, u: Vector, JTu: Vector, eps: float, rtol: float | None = None) -> None:
-    """Raise `AdjointError` unless ⟨Jv, u⟩ = ⟨v, Jᵀu⟩."""
-    if difference := mismatch(v, Jv, u, JTu, eps, rtol):
-        raise AdjointError(f"rmatvec is not the adjoint of matvec: {difference}")
-
-
-def check_range(size: float, dtype: DtypeLike) -> None:
-    """Raise unless products of this size are 0 or have all the digits of their dtype."""
-    tiny = float(np.finfo(dtype).tiny)
-    if 0 < size < tiny:
-        raise ArgumentError(
-            f"J: its products are of size {size:.2g}: must be ≥ {tiny:.2g}, below which {np.dtype(dtype)} has no full "
-            f"digits; scale the residuals"
-        )
-
-
-def adjoint_tested(J: MatrixLike) -> ProductLinearOperator:
-    """`as_product_operator(J)`; products that were not made here are tried first, one pair, u and v independent.
-
-    Raises
-    ------
-    AdjointError
-        ⟨Jv, u⟩ ≠ ⟨v, Jᵀu⟩ for Gaussian u and v.
-    ArgumentError
-        J has no rmatvec, or products so small that they have no digits.
-    """
-    kind = type(J).__name__
-    J = J if isinstance(J, ProductLinearOperator) else as_product_operator(J)
-    if not J.tested:
-        rng = np.random.default_rng(0)
-        v = rng.standard_normal(J.shape[1]).astype(J.dtype)
-        u = alike(rng, J.shape[0]).astype(J.dtype)
-        Jv, JTu = both_products(J, v, u, kind)
-        check_range(max(float(np.abs(Jv).max()), float(np.abs(JTu).max())), J.dtype)
-        require_adjoint(v, Jv, u, JTu, J.eps, door(J.eps))
-        J.tested = True
-    return J
-
-
-def both_products(J: ProductLinearOperator, v: Vector, u: Vector, kind: str = "operator") -> tuple[Vector, Vector]:
-    """J v and Jᵀu, or an error where one of them is not defined."""
-    try:
-        return J.matvec(v), J.rmatvec(u)
-    except NotImplementedError as error:
-        raise ArgumentError(
-            f"J is a {kind} without both products: must have matvec, v -> Jv, and rmatvec, u -> Jᵀu"
-        ) from error
-
-
-def as_product_operator(J: MatrixLike) -> ProductLinearOperator:
-    """Any real array, sparse matrix or operator of shape (M, P) as a `ProductLinearOperator`.
-
-    An operator is anything with `shape`, `matvec` and `rmatvec`, of SciPy or another library (PyLops). Arrays are
-    copied, so that J stays what it is, and applied to blocks; operators column by column, so that one which hands out
-    the same buffer twice does no harm. An operator must not change while what was made of it is in use. Integers and
-    half precision are computed in float64.
-
-    Parameters
-    ----------
-    J : array, sparse matrix or operator of shape (M, P)
-
-    Returns
-    -------
-    ProductLinearOperator of shape (M, P)
-        J itself where it is one already.
-
-    Raises
-    ------
-    ArgumentError
-        J is of no real numbers, or nothing that has products.
-    ShapeError
-        J has not two dimensions, or one of them is 0.
-
-    Examples
-    --------
-    >>> J = sr.as_product_operator([[1, 2], [3, 4]])
-    >>> J.T @ np.array([1.0, 1.0]), J.dtype
-    (array([4., 6.]), dtype('float64'))
-    """
-    if isinstance(J, ProductLinearOperator):
-        return J
-    if isinstance(J, type):
-        raise ArgumentError(f"J is the class {J.__name__}: must be an instance of it")
-    operator = isinstance(J, LinearOperator) or all(hasattr(J, name) for name in ("shape", "matvec"))
-    if not operator and not issparse(J):
-        J = as_array("J", J, "real numbers in an array or a sparse matrix, or an operator with matvec and rmatvec")
-    if len(J.shape) != 2 or 0 in J.shape:
-        raise ShapeError(f"J has shape {J.shape}: must be (M, P) with M, P ≥ 1")
-    A = aslinearoperator(J)
-    dtype = np.dtype(A.dtype)
-    if dtype.kind not in "fiub":
-        raise ArgumentError(f"J has dtype {dtype}: must be real numbers")
-    dtype = dtype if dtype in (np.float32, np.float64) else np.dtype(np.float64)
-    if operator:
-        return ProductLinearOperator(A.shape, dtype, noted(A.matvec, J), noted(A.rmatvec, J))
-    J = J.astype(dtype) if issparse(J) else np.array(J, dtype, order="C")
-    result = ProductLinearOperator(A.shape, dtype, lambda V: J @ V, lambda U: J.T @ U, blocks=True)
-    result.tested = result.exact = True
-    return result
-
-
-def noted(product: Product, J: Operator) -> Product:
-    """A foreign operator's product, whose exceptions say where they come from."""
-
-    def apply(x: Array) -> Array:
-        try:
-            return product(x)
-        except Exception as error:
-            error.add_note(f"sven_ref: raised by a product of J, a {type(J).__name__} of shape {J.shape}")
-            raise
-
-    return apply
-
-
-def power_of_two(x: float) -> float:
-    """The largest power of two ≤ x (1 for x = 0): dividing by it is exact."""
-    return math.ldexp(1.0, math.frexp(x)[1] - 1) if x > 0 else 1.0
-
-
-def norm(x: ArrayLike) -> float:
-    """‖x‖ with no overflow or underflow of its squares."""
-    x = np.asarray(x)
-    with np.errstate(over="ignore", under="ignore"):
-        plain = float(np.linalg.norm(x))
-    if np.finfo(np.result_type(x, np.float32)).tiny ** 0.25 < plain < math.inf:
-        return plain
-    size = float(np.abs(x).max())
-    return size * float(np.linalg.norm(x / size)) if 0 < size < math.inf else size

@@ -27,8 +27,9 @@ import numpy as np
 from .aliases import Array, ArrayLike, Matrix, MatrixLike, Rng, Vector
 from .arguments import as_array, as_generator, check_choice, check_finite, check_integer, check_number, renamed
 from .errors import ConvergenceError, ShapeError, SolverFloorError
-from .operators import ProductLinearOperator, RealLinearOperator, Scaled, adjoint_tested, norm
-from .scaling import in_between, near_one, true_size
+from .foreign import adjoint_tested
+from .operators import ProductLinearOperator, RealLinearOperator, Scaled
+from .scaling import in_between, near_one, norm, true_size
 from .solvers import SOLVERS
 from .solvers.auto import Attempt, attempts
 from .solvers.contract import Triplets, cancellation

@@ -166,8 +166,9 @@ class Problem(Residuals):
             if np.shape(losses) != (B,):
                 raise ShapeError(f"loss returned shape {np.shape(losses)}: must be (B,) = ({B},), a loss per sample")
             if np.any(losses < 0):
-                low, f = getval(np.min(getval(losses))), getval(f)
-                rounding = 100 * float(np.finfo(f.dtype).eps) * max(1.0, float(np.abs(f).max()))
+                low = np.min(getval(losses))
+                outputs = getval(f)
+                rounding = 100 * float(np.finfo(outputs.dtype).eps) * max(1.0, float(np.abs(outputs).max()))
                 if low < -rounding:
                     raise ArgumentError(f"loss returned {low:g}: per-sample losses must be ≥ 0")
                 losses = anp.where(losses > 0, losses, 0.0)  # zero but for rounding: a sample that is satisfied
@@ -270,7 +271,7 @@ class Problem(Residuals):
 
         f, inputs, slopes = self.model.forward_with_slopes(theta, x)
         vjp, loss, on_tape = vjp_and_value(described(loss_of, self.describe), f, theta)
-        with users_code(loss_of, theta):
+        with users_code(loss_of, theta, of_vjp=True):
             g = vjp(np.ones_like(loss))
         signals = self.model.backpropagate(theta, slopes, g)
         gradient = np.concatenate([(x.T @ g).ravel() for x, g in zip(inputs, signals, strict=True)])

@@ -7,6 +7,8 @@ Powers of two change no digit. Each column of a block has an exponent of its own
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from .aliases import Array, ArrayLike, DtypeLike, Indices
@@ -38,3 +40,19 @@ def true_size(name: str, X: Array, exponents: Indices | None, dtype: DtypeLike |
     X = np.asarray(X if exponents is None else np.ldexp(X, exponents), dtype)
     check_finite(name, X)
     return X
+
+
+def power_of_two(x: float) -> float:
+    """The largest power of two ≤ x (1 for x = 0): dividing by it is exact."""
+    return math.ldexp(1.0, math.frexp(x)[1] - 1) if x > 0 else 1.0
+
+
+def norm(x: ArrayLike) -> float:
+    """‖x‖ with no overflow or underflow of its squares."""
+    x = np.asarray(x)
+    with np.errstate(over="ignore", under="ignore"):
+        plain = float(np.linalg.norm(x))
+    if np.finfo(np.result_type(x, np.float32)).tiny ** 0.25 < plain < math.inf:
+        return plain
+    size = float(np.abs(x).max())
+    return size * float(np.linalg.norm(x / size)) if 0 < size < math.inf else size

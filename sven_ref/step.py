@@ -14,19 +14,12 @@ from typing import Any
 import numpy as np
 
 from .aliases import ArrayLike, Indices, MatrixLike, Rng, Vector
-from .arguments import (
-    as_array,
-    as_generator,
-    check_choice,
-    check_finite,
-    check_integer,
-    check_number,
-    check_theta,
-)
+from .arguments import as_array, as_generator, check_choice, check_finite, check_integer, check_number, check_theta
 from .errors import ArgumentError, ShapeError
-from .operators import adjoint_tested, norm
+from .foreign import adjoint_tested
 from .pinv import TruncatedPinv, truncated_pinv
 from .residuals import Residuals
+from .scaling import norm
 from .subsets import draw_columns
 
 

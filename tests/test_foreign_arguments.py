@@ -211,7 +211,7 @@ class Masked(np.ndarray):
 def test_masks_of_other_libraries():
     with pytest.raises(ArgumentError, match="y is a masked array with 1 of 4 values masked"):
         sr.step(sr.Problem(NET), THETA, (X, Y.view(Masked)), lr=0.1)
-    da = pytest.importorskip("dask.array", reason="extra dask")
+    da = pytest.importorskip("dask.array", reason="masks of Dask need dask: pip install 'sven-ref[dask]'")
     hidden = da.ma.masked_equal(da.from_array(Y), 0.25)
     with pytest.raises(ArgumentError, match="y is a masked array with 1 of 4 values masked"):
         sr.step(sr.Problem(NET), THETA, (X, hidden), lr=0.1)

@@ -14,7 +14,8 @@ from scipy.sparse.linalg import LinearOperator
 import sven_ref as sr
 from sven_ref import one_matrix
 from sven_ref.errors import AdjointError, ArgumentError
-from sven_ref.operators import ProductLinearOperator, adjoint_tested
+from sven_ref.foreign import adjoint_tested
+from sven_ref.operators import ProductLinearOperator
 
 SOLVERS = (*sr.SOLVERS, "auto")
 A = np.array([[2.0, 1.0, 0.0], [0.0, 3.0, -1.0], [1.0, 0.0, 1.5]])

@@ -12,7 +12,7 @@ from strategies import DTYPES, SEEDS, matrices, with_spectrum
 import sven_ref as sr
 from sven_ref.errors import ConvergenceError, NonFiniteError, SolverFloorError
 from sven_ref.factored.layers import LayeredLinearOperator
-from sven_ref.operators import power_of_two
+from sven_ref.scaling import power_of_two
 from sven_ref.solvers.contract import Triplets
 
 every_solver = pytest.mark.parametrize("solver", list(sr.SOLVERS))

@@ -696,7 +696,7 @@ CONSTANT = {  # in mathematics, whatever θ is
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("name", CONSTANT)
-@pytest.mark.filterwarnings("ignore::sven_ref.errors.IndependentOfThetaWarning")
+@pytest.mark.filterwarnings("ignore::sven_ref.errors.IndependentOfThetaWarning")  # its own test is the next one
 def test_a_jacobian_that_is_rounding_moves_nothing(name, dtype):
     """All of J is rounding, and rtol is of σ_1, rounding itself: a step would be 1/ε long."""
     rng = np.random.default_rng(0)
@@ -774,7 +774,7 @@ COMPLEX_INSIDE = {
 
 
 @pytest.mark.parametrize("name", COMPLEX_INSIDE)
-@pytest.mark.filterwarnings("ignore::numpy.exceptions.ComplexWarning")
+@pytest.mark.filterwarnings("ignore::numpy.exceptions.ComplexWarning")  # autograd's own, where it joins the two
 def test_complex_numbers_inside(name):
     fun, theta = COMPLEX_INSIDE[name], np.array([0.3, 0.4])
     R, J = sr.linearise(fun, theta)

@@ -12,8 +12,8 @@ import numpy as np
 
 from .. import __version__, natural_gradient
 from ..errors import ConvergenceError, SolverFloorError
+from ..foreign import as_product_operator
 from ..nets.mlp import MLP
-from ..operators import as_product_operator
 from ..pinv import TruncatedPinv, truncated_pinv
 from ..problem import Problem
 from ..step import step, update

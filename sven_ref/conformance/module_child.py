@@ -65,7 +65,7 @@ def fields(line: bytes, n: int) -> list[Any]:
     """What `serve` said; raise `ProtocolError` where something else was written into its line."""
     try:
         said = json.loads(line)
-    except (ValueError, RecursionError):
+    except (ValueError, RecursionError):  # no answer of ours: somebody else wrote into the line
         said = None
     if not isinstance(said, list) or len(said) != n:
         raise ProtocolError(

@@ -58,7 +58,7 @@ class Module:
             return Answer("broken", "run returned None: must return an object; is there a return in it?")
         try:
             data = json.dumps({"id": question["id"], "output": output}, default=plain)
-        except (TypeError, ValueError, RecursionError) as error:
+        except (TypeError, ValueError, RecursionError) as error:  # a fault of the adapter's, and reported as one
             return Answer("broken", f"what run returned is no JSON: {error}")
         return protocol.parse_answer(data.encode(), question["id"])
 

@@ -22,7 +22,8 @@ import numpy as np
 
 from ..aliases import Array, ArrayLike, Matrix, Rng, Vector
 from ..arguments import check_columns, check_finite
-from ..operators import ProductLinearOperator, power_of_two
+from ..operators import ProductLinearOperator
+from ..scaling import power_of_two
 from . import blocks
 from .blocks import BlocksLinearOperator
 from .columns import ColumnsLinearOperator

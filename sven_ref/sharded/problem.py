@@ -78,7 +78,7 @@ class ShardedProblem(Residuals):
         return self.problem.model
 
     @property
-    def kappa(self) -> float:  # type: ignore[override]
+    def kappa(self) -> float:  # type: ignore[override]  # a property in place of the class's number
         """The problem's."""
         return float(self.problem.kappa)
 

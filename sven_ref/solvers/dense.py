@@ -8,7 +8,8 @@ from __future__ import annotations
 import numpy as np
 
 from ..aliases import Rng
-from ..operators import ProductLinearOperator, power_of_two
+from ..operators import ProductLinearOperator
+from ..scaling import power_of_two
 from .contract import Triplets, resolution, svd
 
 LONG = 1 << 12  # rows that LAPACK's LQ, which adds term by term, does not get: Lε for equal terms would pass the floor

@@ -274,7 +274,7 @@ def test_no_text_is_markup_and_what_is_no_json_is_a_wrong_value(optimizer, capsy
     "command", [TRAIN, quick_demo, quick_reproduce, quick_study, ["claims", "minimum_norm", "--quick"]]
 )
 def test_nothing_that_is_printed_is_markup(command, monkeypatch, capsys):
-    markup = pytest.importorskip("rich.markup")
+    markup = pytest.importorskip("rich.markup", reason="markup is rich's: pip install '.[app]'")
     monkeypatch.setattr(markup, "render", lambda text, **options: pytest.fail(f"markup: {text}"))
     monkeypatch.setattr("rich.console.render_markup", lambda text, **options: pytest.fail(f"markup: {text}"))
     out = "[red]out[/red]"

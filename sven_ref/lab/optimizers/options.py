@@ -78,7 +78,7 @@ def value_of(text: str) -> Any:
             return value_of(value) if isinstance(value, str) else value
     if text.strip().startswith(("(", "[")):
         no_list = (ValueError, TypeError, RecursionError, SyntaxError, MemoryError)  # but a text that begins so
-        with suppress(*no_list), warnings.catch_warnings(action="ignore"):
+        with suppress(*no_list), warnings.catch_warnings(action="ignore"):  # what is no literal stays text
             value = ast.literal_eval(text.strip())
             json.dumps(value)  # a set, a complex number and the like can't be recorded
             return value

@@ -11,10 +11,11 @@ from typing import Any
 import autograd.numpy as np
 
 from ...arguments import as_array
+from ...foreign import as_product_operator
 from ...jacobian import linearise
 from ...losses import SQUARES
 from ...nets.mlp import MLP
-from ...operators import ProductLinearOperator, as_product_operator
+from ...operators import ProductLinearOperator
 from ...problem import Problem
 from ...residuals import Residuals
 

@@ -104,7 +104,7 @@ def in_full(settings: Any) -> Any:
     try:
         optimizer, options, problem = (settings[name] for name in ("optimizer", "options", "problem"))
         options, problem = options_in_full(optimizer, DEFAULTS.get(optimizer, {}) | options, problem)
-    except (KeyError, TypeError):
+    except (KeyError, TypeError):  # settings that fit no task or optimizer have no defaults; `check` names them
         return settings
     return settings | {"options": options, "problem": problem}
 
