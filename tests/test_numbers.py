@@ -17,7 +17,7 @@ import pytest
 import scipy.optimize
 
 import sven_ref as sr
-from sven_ref import pinv, streams
+from sven_ref import adjoint, one_matrix, pinv, streams
 from sven_ref.conformance import loader
 from sven_ref.lab import demo
 from sven_ref.lab.paper import protocols
@@ -175,6 +175,8 @@ NUMBERS = {
         "3e-4": lambda: near("3e-4", math.sqrt(EPS32)),
         "1e-3": lambda: pinv.CANCELLATION == 1e-3,
         "0.12": lambda: near("0.12", EPS32 * 1e6),
+        "1e-4": lambda: one_matrix.INEXACT == 1e-4,
+        "1e-11": lambda: adjoint.door(EPS) == 1e-11 and adjoint.door(EPS32) == 16 * EPS32,
         "1e-200": lambda: tiny_loss()[0] < 1e-199 and tiny_loss()[1] < 1e-12,
         "1e3": lambda: any_case("Condition1e3"),
         "1e6": lambda: any_case("Condition1e6"),
@@ -228,6 +230,7 @@ NUMBERS = {
     "spec": {
         **SCALES,
         "100": lambda: auto.DIGITS == 100,
+        "1e-11": lambda: adjoint.door(EPS) == 1e-11 and adjoint.door(EPS32) == 16 * EPS32,
         "1e-10": lambda: True,  # the released code's atol, a fact of that code
     },
     "verify": {
