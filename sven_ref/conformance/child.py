@@ -150,7 +150,7 @@ class Process:
         try:
             status = self.popen.wait(grace)
             fault = f"{self.ending()} after stop" if status and grace else None
-        except subprocess.TimeoutExpired:
+        except subprocess.TimeoutExpired:  # it is killed below; a fault only where it was given time
             fault = f"the child did not exit within {grace:g} s of stop" if grace else None
         watch.end(self.popen.pid, None if self.popen.poll() is None else noted)  # it, and what it left behind
         self.popen.wait()

@@ -115,7 +115,7 @@ def show(lines: Sequence[Line], file: TextIO | None) -> None:
     try:
         from rich.console import Console
         from rich.text import Text
-    except ImportError:
+    except ImportError:  # rich is an extra: the same words without colour
         text = "".join("".join(part for part, _ in line) + "\n" for line in lines)
     else:
         console = Console(file=file)

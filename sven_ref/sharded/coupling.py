@@ -78,8 +78,8 @@ def check_apart(problem: Any, method: str, theta: Any, excerpts: list[Excerpt]) 
     """Raise unless a few rows of each shard are the same in a batch of their own: R, or ℓ, and J w.
 
     The difference must be within √ε of |R| + |J w|, of the row and of the median row, which no rounding reaches, or
-    within what a change of θ by rounding makes of R. Where R is not r but a power of ℓ,
-    rows near zero against J w are left out: they have no digits there.
+    within what a change of θ by rounding makes of R. Where R is not r but a power of ℓ, rows near zero against J w are
+    left out: they have no digits there.
     """
     if not excerpts:
         return
@@ -101,14 +101,10 @@ def check_apart(problem: Any, method: str, theta: Any, excerpts: list[Excerpt]) 
     if len(values) != len(values_here):
         raise coupled(problem)
     size = np.maximum(np.abs(values), np.abs(values_here))
-    scale = size + np.abs(
-        slope
-    )  # each row's own, and the median: not the largest, beside which an outlier hides others
-    scale = scale + np.median(scale)
-    one_output = problem.loss == "squared_error" and y.shape[1:] == (1,) and problem.micro_batch == 1
-    is_r = problem.rows == "per_output" or (one_output and problem.rows != "unsigned" and problem.kappa == 1)
+    scale = size + np.abs(slope)
+    scale = scale + np.median(scale)  # and not the largest, beside which an outlier hides others
     loud = size > eps ** (min(problem.kappa, 1) / 4) * scale
-    if method != "losses" and is_r:
+    if method != "losses" and rows_are_r(problem, y):
         loud[:] = True
     off = np.abs(values - values_here)
     if method == "linearise":
@@ -123,6 +119,12 @@ def check_apart(problem: Any, method: str, theta: Any, excerpts: list[Excerpt]) 
             raise coupled(problem)
     if len(excerpts) > 1:  # and another cut: few of a batch's worst rows may be the same in one
         check_apart(problem, method, theta, excerpts[:1])
+
+
+def rows_are_r(problem: Any, y: Any) -> bool:
+    """Whether R is r itself, which has digits near zero as well, and not a power of ℓ."""
+    one_output = problem.loss == "squared_error" and y.shape[1:] == (1,) and problem.micro_batch == 1
+    return problem.rows == "per_output" or (one_output and problem.rows != "unsigned" and problem.kappa == 1)
 
 
 def rows_of(problem: Any, method: str, theta: Any, batch: Any) -> Any:

@@ -81,7 +81,7 @@ class LevenbergMarquardt:
             new = moved(theta, h)
             trial = float(np.sum(problem.losses(new, batch), dtype=np.float64))  # ‖r‖² there, as for every loss
             gain = float((r @ r - trial) / max(h @ (mu * h + g), TINY))
-        except NonFiniteError:
+        except NonFiniteError:  # the model can't be evaluated there: a failed trial, and μ grows
             gain = -1.0
         self.accepted = gain > 0
         if not self.accepted:
